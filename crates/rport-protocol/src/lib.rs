@@ -1,0 +1,1 @@
+//! Placeholder page: see docs/ARCHITECTURE.md.
