@@ -1,1 +1,2 @@
-//! Placeholder page: see docs/ARCHITECTURE.md.
+//! The agent.
+pub mod sysinfo;
