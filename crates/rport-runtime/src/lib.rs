@@ -1,1 +1,17 @@
-//! Placeholder page: see docs/ARCHITECTURE.md.
+//! What every RPort program needs around its actual work: tracked tasks, an injected clock, back-off, randomness,
+//! secrets, safe file writes, the configuration loader, log lines, signals and service installation.
+//!
+//! Nothing here knows the nouns of RPort (clients, tunnels, users). Start reading at [`Tasks`]: every task of the
+//! server and of the agent is started there, so that a shutdown can wait for all of them.
+
+mod backoff;
+mod clock;
+pub mod fsutil;
+pub mod rng;
+mod secret;
+mod tasks;
+
+pub use backoff::Backoff;
+pub use clock::Clock;
+pub use secret::Secret;
+pub use tasks::Tasks;
