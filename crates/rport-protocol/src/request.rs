@@ -1,0 +1,70 @@
+//! What all requests have in common, and the texts old peers branch on.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::json::{self, PayloadError};
+
+/// One kind of SSH global request between server and agent.
+///
+/// The payload is JSON without a length prefix, up to the end of the packet. A failure reply is plain text and has
+/// no type here.
+pub trait Request: Serialize + DeserializeOwned {
+    /// The request name on the wire.
+    const NAME: &'static str;
+
+    /// Whether the sender asks for a reply. Never reply when the packet did not ask, whatever this says.
+    const WANTS_REPLY: bool = true;
+
+    /// What a success reply carries.
+    type Reply: Serialize + DeserializeOwned;
+
+    /// Encodes the payload.
+    fn encode(&self) -> Vec<u8> {
+        json::encode(self)
+    }
+
+    /// Decodes a payload.
+    ///
+    /// # Errors
+    /// See [`json::decode`].
+    fn decode(payload: &[u8]) -> Result<Self, PayloadError> {
+        json::decode(payload)
+    }
+
+    /// Encodes the payload of a success reply.
+    fn encode_reply(reply: &Self::Reply) -> Vec<u8> {
+        json::encode(reply)
+    }
+
+    /// Decodes the payload of a success reply.
+    ///
+    /// # Errors
+    /// See [`json::decode`].
+    fn decode_reply(payload: &[u8]) -> Result<Self::Reply, PayloadError> {
+        json::decode(payload)
+    }
+}
+
+/// Texts of failure replies that peers compare. Everywhere else, texts are for people only.
+pub mod texts {
+    /// Go agents answer a request they do not know with this. Their servers take it for "allowed" from
+    /// `check_tunnel_allowed`, for "alive" from `ping` and for "too old" from `upload`.
+    pub const UNKNOWN_REQUEST: &str = "unknown request";
+
+    /// Starts the refusal of a client id that is connected already. Go agents search for it to decide that they
+    /// must close the link before they try again.
+    pub const ALREADY_CONNECTED_PREFIX: &str = "client is already connected:";
+
+    /// Refusal of a second `new_connection` on one link.
+    pub const PLEASE_RECONNECT: &str = "unexpected connection request. please reconnect";
+
+    /// Makes the refusal of a client id that is connected already.
+    pub fn already_connected(name: &str, id: &str) -> String {
+        format!("{ALREADY_CONNECTED_PREFIX} {name} [{id}]")
+    }
+
+    /// Makes the refusal of a client auth that another client uses, when credentials are not shared.
+    pub fn auth_id_in_use(client_auth_id: &str) -> String {
+        format!("client auth ID is already in use: {client_auth_id:?}")
+    }
+}
