@@ -11,16 +11,26 @@
 //! `src/golden/` and every one of them is a test.
 
 pub mod channel;
+mod handshake;
 mod host_port;
+mod job;
 pub mod json;
 mod remote;
 pub mod request;
 mod server_url;
+pub mod to_client;
+pub mod to_server;
 mod url_reference;
 pub mod version;
 
 pub use channel::{ChannelTarget, ChannelTargetError};
+pub use handshake::{
+    CardConfiguration, ClientConfiguration, ClientSection, CommandOrder, ConnectionSection,
+    EncodingConfiguration, FileReceptionSection, GoFile, GoUrl, GoUserinfo, LogFile, LoggingSection,
+    MonitoringSection, RegexpList, RemoteCommandsSection, RemoteScriptsSection,
+};
 pub use host_port::{HostPortError, join_host_port, split_host_port};
+pub use job::{Job, JobResult};
 pub use json::{GoTime, PayloadError};
 pub use remote::{Protocol, Remote, RemoteError, UnsupportedProtocol};
 pub use request::{Request, texts};

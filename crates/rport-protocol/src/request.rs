@@ -45,6 +45,23 @@ pub trait Request: Serialize + DeserializeOwned {
     }
 }
 
+/// Fills in the reply part of a request that wants none.
+macro_rules! no_reply {
+    () => {
+        const WANTS_REPLY: bool = false;
+        type Reply = ();
+
+        fn encode_reply((): &()) -> Vec<u8> {
+            Vec::new()
+        }
+
+        fn decode_reply(_payload: &[u8]) -> Result<(), $crate::json::PayloadError> {
+            Ok(())
+        }
+    };
+}
+pub(crate) use no_reply;
+
 /// Texts of failure replies that peers compare. Everywhere else, texts are for people only.
 pub mod texts {
     /// Go agents answer a request they do not know with this. Their servers take it for "allowed" from

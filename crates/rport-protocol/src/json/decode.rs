@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use super::node::Node;
 
@@ -21,6 +21,17 @@ pub fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, PayloadError> {
 /// As [`decode`].
 pub fn decode_str<T: DeserializeOwned>(payload: &str) -> Result<T, PayloadError> {
     decode_text(payload)
+}
+
+/// Reads a member that may be of any shape; what does not fit gives the default.
+///
+/// # Errors
+/// Those of the source, not those of the value.
+pub(crate) fn lenient<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
+    source: D,
+) -> Result<T, D::Error> {
+    let node = Node::deserialize(source)?;
+    Ok(T::deserialize(node).unwrap_or_default())
 }
 
 fn decode_text<T: DeserializeOwned>(text: &str) -> Result<T, PayloadError> {
