@@ -30,15 +30,27 @@ impl Backoff {
     }
 
     fn with_rng(min: Duration, max: Duration, factor: f64, rng: SmallRng) -> Self {
-        Self { min, max: max.max(min), factor: factor.max(1.0), ceiling: min, attempt: 0, rng }
+        Self {
+            min,
+            max: max.max(min),
+            factor: factor.max(1.0),
+            ceiling: min,
+            attempt: 0,
+            rng,
+        }
     }
 
     /// The pause before the next attempt.
-    #[expect(clippy::should_implement_trait, reason = "it never ends, so an iterator's Option would lie")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it never ends, so an iterator's Option would lie"
+    )]
     pub fn next(&mut self) -> Duration {
         self.attempt = self.attempt.saturating_add(1);
         let grown = self.ceiling.as_secs_f64() * self.factor;
-        self.ceiling = Duration::try_from_secs_f64(grown).unwrap_or(self.max).clamp(self.min, self.max);
+        self.ceiling = Duration::try_from_secs_f64(grown)
+            .unwrap_or(self.max)
+            .clamp(self.min, self.max);
         let spread = u64::try_from((self.ceiling - self.min).as_nanos()).unwrap_or(u64::MAX);
         self.min + Duration::from_nanos(self.rng.below(spread.saturating_add(1)))
     }

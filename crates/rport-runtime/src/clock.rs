@@ -31,7 +31,11 @@ impl Clock {
 
     /// A clock that stands at `start` and moves only by [`Clock::advance`]. Clones move together.
     pub fn manual(start: DateTime<Utc>) -> Self {
-        Self(Source::Manual(Arc::new(Manual { start, origin: Instant::now(), passed: Mutex::default() })))
+        Self(Source::Manual(Arc::new(Manual {
+            start,
+            origin: Instant::now(),
+            passed: Mutex::default(),
+        })))
     }
 
     /// Moves a manual clock forward.
@@ -48,7 +52,10 @@ impl Clock {
     /// The wall-clock time.
     pub fn now(&self) -> DateTime<Utc> {
         match &self.0 {
-            #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this is the one place that reads the wall clock"
+            )]
             Source::System => Utc::now(),
             Source::Manual(manual) => manual.start + *manual.passed.lock(),
         }

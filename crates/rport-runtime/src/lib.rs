@@ -10,6 +10,7 @@ pub mod fsutil;
 pub mod rng;
 mod secret;
 mod tasks;
+pub mod toml_config;
 
 pub use backoff::Backoff;
 pub use clock::Clock;

@@ -163,7 +163,10 @@ impl Tasks {
                 Err(panic) => report_and_resume(name, panic),
             }
         };
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that starts tasks")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one place that starts tasks"
+        )]
         let handle = tokio::spawn(guarded.instrument(task_span(name)));
         self.remember_abort(id, handle.abort_handle());
         handle
@@ -224,7 +227,10 @@ impl Tasks {
         self.group.hard.cancel();
         let aborts: Vec<AbortHandle> = {
             let running = self.shared.running.lock();
-            let stopped = running.tasks.values().filter(|entry| entry.group.hard.is_cancelled());
+            let stopped = running
+                .tasks
+                .values()
+                .filter(|entry| entry.group.hard.is_cancelled());
             stopped.filter_map(|entry| entry.abort.clone()).collect()
         };
         for abort in aborts {
@@ -245,7 +251,10 @@ impl Tasks {
         let names = self.names_of_group();
         tracing::warn!(tasks = left, names, "tasks did not stop in time and are dropped");
         self.abort();
-        if tokio::time::timeout(ABORT_WAIT, self.group.wait_empty()).await.is_err() {
+        if tokio::time::timeout(ABORT_WAIT, self.group.wait_empty())
+            .await
+            .is_err()
+        {
             tracing::warn!(tasks = self.count(), "tasks still run after they were dropped");
         }
         left
@@ -254,7 +263,10 @@ impl Tasks {
     fn names_of_group(&self) -> String {
         let counts = self.counts();
         let alive = counts.iter().filter(|(_, count)| **count > 0);
-        alive.map(|(name, count)| format!("{name}:{count}")).collect::<Vec<_>>().join(",")
+        alive
+            .map(|(name, count)| format!("{name}:{count}"))
+            .collect::<Vec<_>>()
+            .join(",")
     }
 
     fn register(&self, name: &'static str) -> Registration {
@@ -262,9 +274,20 @@ impl Tasks {
         self.group.enter();
         let mut running = self.shared.running.lock();
         *running.names.entry(name).or_insert(0) += 1;
-        running.tasks.insert(id, Entry { group: self.group.clone(), abort: None });
+        running.tasks.insert(
+            id,
+            Entry {
+                group: self.group.clone(),
+                abort: None,
+            },
+        );
         drop(running);
-        Registration { shared: self.shared.clone(), group: self.group.clone(), id, name }
+        Registration {
+            shared: self.shared.clone(),
+            group: self.group.clone(),
+            id,
+            name,
+        }
     }
 
     fn remember_abort(&self, id: u64, abort: AbortHandle) {
@@ -287,7 +310,9 @@ impl Default for Tasks {
 
 impl std::fmt::Debug for Tasks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tasks").field("count", &self.count()).finish_non_exhaustive()
+        f.debug_struct("Tasks")
+            .field("count", &self.count())
+            .finish_non_exhaustive()
     }
 }
 
