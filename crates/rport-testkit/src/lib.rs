@@ -1,1 +1,24 @@
-//! Placeholder page: see docs/ARCHITECTURE.md.
+//! What the tests and the benchmarks of the whole workspace stand on.
+//!
+//! * [`eventually`]: wait for a state with a deadline, never for a time.
+//! * [`process`]: the real programs `rportd` and `rport`, each in a directory of its own.
+//! * [`api`]: the API as a caller sees it.
+//! * [`service`]: things behind an agent that a tunnel can lead to.
+//! * [`chaos`]: a TCP proxy that cuts, stalls, swallows and trickles.
+//! * [`simulator`]: many agents in one process.
+//! * [`bench`]: the measurements of `make bench`.
+//!
+//! The integration tests of the workspace are one binary, `tests/it/main.rs`. Nothing here is shipped.
+//!
+//! Programs and proxies bind 127.0.0.1 only, unless a test puts them into a network namespace of its own.
+
+pub mod api;
+//BENCH
+pub mod chaos;
+pub mod eventually;
+pub mod ports;
+pub mod process;
+pub mod service;
+//SIM
+
+pub use eventually::{eventually, eventually_ok};
