@@ -1,1 +1,22 @@
-//! Placeholder page: see docs/ARCHITECTURE.md.
+//! The server's nouns and pure rules: ids, client and tunnel records, access, list queries, port sets, error kinds.
+//!
+//! Nothing here is async, talks SQL or knows that HTTP exists. Rules are plain functions over plain values, so that
+//! every service, the store and the API can share them and tests need no set-up.
+//!
+//! Start reading at [`Error`] (what every service returns), [`ClientRecord`] and [`TunnelRequest`].
+
+mod client;
+mod client_details;
+mod error;
+mod ids;
+mod port_set;
+mod tunnel;
+mod tunnel_acl;
+
+pub use client::{ClientRecord, ConnectionState};
+pub use client_details::ClientDetails;
+pub use error::{Error, Kind, Result};
+pub use ids::{ApiSessionId, ClientAuthId, ClientId, ConnectionId, TunnelId, UserName};
+pub use port_set::{PortSet, PortSetError};
+pub use tunnel::TunnelRecord;
+pub use tunnel_acl::{TunnelAcl, TunnelAclError};

@@ -20,6 +20,7 @@ pub mod request;
 mod server_url;
 pub mod to_client;
 pub mod to_server;
+mod tunnel_allowed;
 mod url_reference;
 pub mod version;
 
@@ -35,3 +36,4 @@ pub use json::{GoTime, PayloadError};
 pub use remote::{Protocol, Remote, RemoteError, UnsupportedProtocol};
 pub use request::{Request, texts};
 pub use server_url::{ServerUrl, ServerUrlError, normalize as normalize_server_url};
+pub use tunnel_allowed::{TunnelAllowed, TunnelAllowedError};

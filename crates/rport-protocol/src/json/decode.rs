@@ -23,13 +23,21 @@ pub fn decode_str<T: DeserializeOwned>(payload: &str) -> Result<T, PayloadError>
     decode_text(payload)
 }
 
+/// Reads `null` as the default. For `#[serde(deserialize_with)]` where plain serde reads, without [`decode`].
+///
+/// # Errors
+/// Those of the source and of the value.
+pub fn null_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
+    source: D,
+) -> Result<T, D::Error> {
+    Option::<T>::deserialize(source).map(Option::unwrap_or_default)
+}
+
 /// Reads a member that may be of any shape; what does not fit gives the default.
 ///
 /// # Errors
 /// Those of the source, not those of the value.
-pub(crate) fn lenient<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
-    source: D,
-) -> Result<T, D::Error> {
+pub fn lenient<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(source: D) -> Result<T, D::Error> {
     let node = Node::deserialize(source)?;
     Ok(T::deserialize(node).unwrap_or_default())
 }

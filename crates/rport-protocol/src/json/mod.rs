@@ -17,8 +17,7 @@ pub mod go_nanos;
 mod go_time;
 mod node;
 
-pub(crate) use decode::lenient;
-pub use decode::{PayloadError, decode, decode_str};
+pub use decode::{PayloadError, decode, decode_str, lenient, null_default};
 pub use encode::{encode, encode_string};
 pub use go_time::GoTime;
 
