@@ -5,18 +5,23 @@
 //!
 //! Start reading at [`Error`] (what every service returns), [`ClientRecord`] and [`TunnelRequest`].
 
+pub mod access;
 mod client;
 mod client_details;
 mod error;
 mod ids;
+mod permission;
 mod port_set;
 mod tunnel;
 mod tunnel_acl;
+mod user;
 
 pub use client::{ClientRecord, ConnectionState};
 pub use client_details::ClientDetails;
 pub use error::{Error, Kind, Result};
 pub use ids::{ApiSessionId, ClientAuthId, ClientId, ConnectionId, TunnelId, UserName};
+pub use permission::{Permission, Permissions, UnknownPermission};
 pub use port_set::{PortSet, PortSetError};
 pub use tunnel::TunnelRecord;
 pub use tunnel_acl::{TunnelAcl, TunnelAclError};
+pub use user::User;
