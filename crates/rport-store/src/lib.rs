@@ -1,1 +1,27 @@
-//! Placeholder page: see docs/ARCHITECTURE.md.
+//! What the server keeps: the SQLite files of the data directory, in the format of the Go server.
+//!
+//! One file of this crate per database file: [`clients`] is `clients.db`, [`api_sessions`] is `api_sessions.db`. Each
+//! holds its migrations, its rows and its queries; [`Store`] opens them all. A new database is a new file here and a
+//! field in [`Store`].
+//!
+//! Writing is acknowledged only after it has reached the disk, and many writers share one flush: see `database.rs`.
+//! The files can be handed back to the Go server at any time; what that demands is said where it is done, and comes
+//! from storage.md 2, 3 and 13.
+//!
+//! This crate never names a session, a connection or HTTP, and its errors carry no SQL to the user.
+
+mod api_sessions;
+mod clients;
+mod database;
+mod error;
+mod go_time;
+mod migrations;
+mod store;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use api_sessions::{ApiSession, ApiSessions};
+pub use clients::Clients;
+pub use error::{StoreError, StoreErrorKind};
+pub use store::{Store, StoreOptions};

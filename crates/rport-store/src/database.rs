@@ -1,0 +1,151 @@
+//! One SQLite file: a thread that writes, a connection that reads.
+//!
+//! Writes are closures handed to the writer thread, which runs everything that has queued up as one transaction and
+//! answers each caller only after the commit (group commit). Every acknowledged write has therefore reached the disk
+//! (`synchronous=FULL`), and a thousand agents connecting at once share a handful of disk flushes.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::{StoreError, StoreErrorKind};
+use crate::migrations::{Migration, migrate};
+use crate::writer::{self, Job, Write};
+
+/// How long SQLite waits for a lock another process holds.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(5000);
+/// Writes that may wait for the writer before callers have to wait to hand theirs in.
+const QUEUE: usize = 4096;
+/// Prepared statements kept per connection; each file has about a dozen queries.
+const STATEMENTS: usize = 32;
+
+/// A handle to one open file. Clones share the file.
+#[derive(Clone)]
+pub(crate) struct Database {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: Arc<Path>,
+    jobs: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    reader: Arc<Mutex<Connection>>,
+}
+
+impl Database {
+    /// Opens or creates the file, brings its schema up to date and starts its writer. Blocks on the disk.
+    pub(crate) fn open(path: &Path, wal: bool, migrations: &[Migration]) -> Result<Self, StoreError> {
+        make_private(path)?;
+        let mut connection = connect(path, wal)?;
+        migrate(&mut connection, path, migrations)?;
+        let reader = connect(path, wal)?;
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let thread = std::thread::Builder::new()
+            .name(format!("store {name}"))
+            .spawn({
+                let path: Arc<Path> = path.into();
+                move || writer::run(connection, &path, queue)
+            })
+            .map_err(|error| StoreError::io(path, &error))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                path: path.into(),
+                jobs: Mutex::new(Some(jobs)),
+                thread: Mutex::new(Some(thread)),
+                reader: Arc::new(Mutex::new(reader)),
+            }),
+        })
+    }
+
+    /// Runs `work` in the next transaction and returns its result once that is on disk.
+    ///
+    /// A failing closure is rolled back alone; the rest of its batch is kept. Not cancelled with the caller: work
+    /// that was handed in is done.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let closed = || StoreError::new(&self.inner.path, StoreErrorKind::Closed);
+        let jobs = self.inner.jobs.lock().clone().ok_or_else(closed)?;
+        let (answer, outcome) = oneshot::channel();
+        jobs.send(Box::new(Write { work, answer })).await.map_err(|_| closed())?;
+        drop(jobs);
+        outcome.await.map_err(|_| closed())?
+    }
+
+    /// Runs `work` on the reading connection, which sees everything committed so far.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let reader = self.inner.reader.clone();
+        let path = self.inner.path.clone();
+        // Awaited at once, so nothing outlives the caller that `Tasks` would have to know about.
+        let outcome = tokio::task::spawn_blocking(move || work(&reader.lock())).await;
+        match outcome {
+            Ok(result) => result.map_err(|error| StoreError::sqlite(&path, error)),
+            Err(_) => Err(StoreError::new(&path, StoreErrorKind::Closed)),
+        }
+    }
+
+    /// Waits until everything handed in is on disk and closes the writer. Later writes fail with `Closed`.
+    pub(crate) async fn close(&self) {
+        self.inner.jobs.lock().take();
+        let thread = self.inner.thread.lock().take();
+        if let Some(thread) = thread {
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+fn connect(path: &Path, wal: bool) -> Result<Connection, StoreError> {
+    let failed = |error| StoreError::sqlite(path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // The bundled SQLite switches foreign keys on, the Go server never does: with them on, replacing a client would
+    // delete its stored tunnels (storage.md 13).
+    connection.pragma_update(None, "foreign_keys", "OFF").map_err(failed)?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+    if wal {
+        // Answers with the mode, which `pragma_update` would take for an error.
+        connection.query_row("PRAGMA journal_mode=WAL", [], |_| Ok(())).map_err(failed)?;
+    } else {
+        // The first statement that touches the file: finds out now whether it is a database at all.
+        connection.query_row("PRAGMA schema_version", [], |_| Ok(())).map_err(failed)?;
+    }
+    Ok(connection)
+}
+
+/// Creates the file readable by its owner only, or takes others' rights away; SQLite gives its companions the same.
+#[cfg(unix)]
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let failed = |error: std::io::Error| StoreError::io(path, &error);
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    let mut permissions = file.metadata().map_err(failed)?.permissions();
+    if permissions.mode() & 0o777 != 0o600 {
+        permissions.set_mode(0o600);
+        file.set_permissions(permissions).map_err(failed)?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    opened.map(drop).map_err(|error| StoreError::io(path, &error))
+}
