@@ -8,8 +8,10 @@
 pub mod access;
 mod client;
 mod client_details;
+mod client_view;
 mod error;
 mod ids;
+pub mod list;
 mod permission;
 mod port_set;
 mod tunnel;
@@ -18,8 +20,10 @@ mod user;
 
 pub use client::{ClientRecord, ConnectionState};
 pub use client_details::ClientDetails;
+pub use client_view::{CLIENT_FIELDS, CLIENT_LIST, ClientView};
 pub use error::{Error, Kind, Result};
 pub use ids::{ApiSessionId, ClientAuthId, ClientId, ConnectionId, TunnelId, UserName};
+pub use list::{Fields, ListQuery, Page};
 pub use permission::{Permission, Permissions, UnknownPermission};
 pub use port_set::{PortSet, PortSetError};
 pub use tunnel::TunnelRecord;
