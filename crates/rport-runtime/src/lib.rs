@@ -9,7 +9,11 @@ mod clock;
 pub mod fsutil;
 pub mod rng;
 mod secret;
+pub mod service;
+pub mod signals;
+pub mod systemd;
 mod tasks;
+pub mod telemetry;
 pub mod toml_config;
 
 pub use backoff::Backoff;
