@@ -242,8 +242,6 @@ fn unit_name(service: &ServiceDefinition) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use std::{fs, os::unix::fs::PermissionsExt};
 
     use tempfile::TempDir;
