@@ -2,13 +2,19 @@
 //!
 //! ```text
 //! handshake  HTTP upgrade with sub-protocol "rport-v1", SSH id lines            version, server_url
-//! channels   server → agent "rport": one TCP stream, or one UDP tunnel          channel
-//! rules      the remote grammar                                                 remote
+//!            first request new_connection, its reply: the remotes as started    to_server, handshake, remote
+//! requests   JSON payloads in SSH global requests, both ways                    request, to_client, to_server, json
+//! channels   server → agent "rport": one TCP stream, or one UDP tunnel          channel, udp
+//!            agent → server "session" (SFTP), "stdout", "stderr"                channel
+//! rules      the remote grammar, the agent's list of allowed targets            remote, tunnel_allowed
 //! ```
 //!
 //! This crate does no I/O, reads no clock and starts no task. Every decoder takes foreign bytes: it bounds what it
 //! keeps and reports an error instead of panicking. Facts come from recordings of Go peers; the recordings lie in
-//! `src/golden/` and every one of them is a test.
+//! `src/golden/` and every one of them is a test. "Wire notes" in comments are the notes about the Go programs this
+//! product replaces.
+//!
+//! Start reading at [`request::Request`], then [`to_server::NewConnection`] and [`Remote`].
 
 pub mod channel;
 mod handshake;
@@ -21,6 +27,7 @@ mod server_url;
 pub mod to_client;
 pub mod to_server;
 mod tunnel_allowed;
+pub mod udp;
 mod url_reference;
 pub mod version;
 
