@@ -9,6 +9,7 @@
 
 mod channel;
 mod connection;
+mod dial;
 mod handshake;
 mod host_key;
 mod io;
@@ -22,6 +23,7 @@ pub use connection::{
     CallError, CloseReason, Connection, Event, Incoming, IncomingChannel, IncomingRequest, LinkStats,
     OpenError, Reply,
 };
+pub use dial::{BadProxy, DialError, DialOptions, ProxyUrl, dial};
 pub use handshake::{
     AgentCredentials, Authenticator, HandshakeError, Link, LinkOptions, PeerInfo, accept, connect,
 };

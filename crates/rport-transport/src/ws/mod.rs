@@ -6,6 +6,7 @@
 mod frame;
 mod upgrade;
 
+pub use crate::io::WsStream;
 pub(crate) use frame::{Deframer, Found, Framer, MAX_HEADER, WsError};
 pub use upgrade::{UpgradeVerdict, accept_key, check_upgrade};
 
