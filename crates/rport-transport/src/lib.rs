@@ -31,3 +31,6 @@ pub use host_key::{BadPin, Fingerprint, FingerprintPin, HostKey, HostKeyError};
 pub use io::{WsStream, tune_socket};
 pub use pair::pair;
 pub use pipe::{PipeStats, pipe};
+
+#[cfg(test)]
+mod tests;
