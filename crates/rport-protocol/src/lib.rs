@@ -17,6 +17,8 @@
 //! Start reading at [`request::Request`], then [`to_server::NewConnection`] and [`Remote`].
 
 pub mod channel;
+#[cfg(test)]
+mod golden_messages;
 mod handshake;
 mod host_port;
 mod job;

@@ -181,6 +181,8 @@ impl<'de> Deserializer<'de> for Node<'de> {
             Node::Object(members) => visitor.visit_map(value::MapDeserializer::new(
                 known_members(members, fields).into_iter(),
             )),
+            // Derived code would take a list for the members in order.
+            Node::Array(_) => Err(de::Error::invalid_type(de::Unexpected::Seq, &"an object")),
             other => other.deserialize_any(visitor),
         }
     }

@@ -323,3 +323,6 @@ pub(crate) fn lenient_configuration<'de, D: Deserializer<'de>>(
 ) -> Result<Option<ClientConfiguration>, D::Error> {
     crate::json::lenient(deserializer)
 }
+
+#[cfg(test)]
+mod tests;
