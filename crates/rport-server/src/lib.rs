@@ -1,1 +1,33 @@
-//! Placeholder page: see docs/ARCHITECTURE.md.
+//! Everything the server does, without its API: agents come in, clients are known, tunnels are opened, users log in.
+//!
+//! [`Server`] owns the services. Outsiders start it with [`Options`] and [`Parts`], hand it the agents' listener, and
+//! call the services on behalf of an [`Actor`]; permissions and access are decided here and nowhere else.
+//!
+//! Start reading at `server.rs`, then `client_listener/` (how an agent gets in) and `clients/` (who is known and
+//! connected). This crate never names HTTP's shapes of the API and contains no SQL.
+
+mod about;
+mod actor;
+mod client_auth;
+mod client_listener;
+mod clients;
+mod error;
+mod login;
+mod metrics_names;
+mod options;
+mod server;
+mod tunnels;
+mod users;
+
+pub use about::{AboutService, Me, Status};
+pub use actor::Actor;
+pub use clients::Clients;
+pub use error::StartError;
+pub use login::{LoggedIn, Login, RequestOrigin};
+pub use metrics_names::describe_metrics;
+pub use options::{
+    About, BanOptions, ClientAuthSource, ClientsOptions, Deadlines, ListenerOptions, Liveness, LoginOptions, Options,
+    PurgeOptions, TunnelsOptions, UserSource, client_address,
+};
+pub use server::{Parts, Server};
+pub use tunnels::{ClientTunnel, Tunnels};

@@ -1,5 +1,7 @@
 //! `clients.db`: one row per known client, with everything about it in a JSON column.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, FixedOffset};
 use rport_domain::{ClientDetails, ClientId, ClientRecord};
 use rusqlite::{Connection, Row, params};
@@ -86,33 +88,23 @@ impl Clients {
 
     /// Inserts the record or replaces the one with the same id. On disk when it returns.
     pub async fn save(&self, record: &ClientRecord) -> Result<(), StoreError> {
-        let id = record.id.to_string();
-        let client_auth_id = record.client_auth_id.to_string();
-        let disconnected_at = record.disconnected_at.map(GoTime);
-        let details = record.details.to_json();
-        self.database
-            .write(move |connection| {
-                connection
-                    .prepare_cached(
-                        "INSERT INTO clients (id, client_auth_id, disconnected_at, details) VALUES (?1, ?2, ?3, ?4)
-                         ON CONFLICT (id) DO UPDATE SET client_auth_id = excluded.client_auth_id,
-                             disconnected_at = excluded.disconnected_at, details = excluded.details",
-                    )?
-                    .execute(params![id, client_auth_id, disconnected_at, details])?;
-                Ok(())
-            })
-            .await
+        let row = ClientRow::of(record);
+        self.database.write(move |connection| row.write(connection)).await
     }
 
-    /// Notes when a client went away, leaving the rest of its row as it is.
-    pub async fn set_disconnected(&self, id: &ClientId, at: DateTime<FixedOffset>) -> Result<(), StoreError> {
+    /// Makes the row of `id` say what `latest` returns, which is asked at the moment of writing: a record to keep, or
+    /// `None` to delete. Writers of one client that use this never overtake each other with old contents.
+    ///
+    /// `latest` runs on the writer thread: it must be quick and must not wait for anything.
+    pub async fn sync<F>(&self, id: &ClientId, latest: F) -> Result<(), StoreError>
+    where
+        F: FnOnce() -> Option<Arc<ClientRecord>> + Send + 'static,
+    {
         let id = id.to_string();
         self.database
-            .write(move |connection| {
-                connection
-                    .prepare_cached("UPDATE clients SET disconnected_at = ?2 WHERE id = ?1")?
-                    .execute(params![id, GoTime(at)])?;
-                Ok(())
+            .write(move |connection| match latest() {
+                Some(record) => ClientRow::of(&record).write(connection),
+                None => delete_row(connection, &id).map(drop),
             })
             .await
     }
@@ -135,6 +127,36 @@ impl Clients {
 
     pub(crate) async fn close(&self) {
         self.database.close().await;
+    }
+}
+
+/// A record as column values.
+struct ClientRow {
+    id: String,
+    client_auth_id: String,
+    disconnected_at: Option<GoTime>,
+    details: String,
+}
+
+impl ClientRow {
+    fn of(record: &ClientRecord) -> Self {
+        Self {
+            id: record.id.to_string(),
+            client_auth_id: record.client_auth_id.to_string(),
+            disconnected_at: record.disconnected_at.map(GoTime),
+            details: record.details.to_json(),
+        }
+    }
+
+    fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached(
+                "INSERT INTO clients (id, client_auth_id, disconnected_at, details) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (id) DO UPDATE SET client_auth_id = excluded.client_auth_id,
+                     disconnected_at = excluded.disconnected_at, details = excluded.details",
+            )?
+            .execute(params![self.id, self.client_auth_id, self.disconnected_at, self.details])?;
+        Ok(())
     }
 }
 

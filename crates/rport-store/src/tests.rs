@@ -1,6 +1,7 @@
 //! The files as a whole: formats of the Go server, safety of what was acknowledged, errors in words.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeZone, Utc};
 use rport_domain::{ApiSessionId, ClientAuthId, ClientDetails, ClientId, ClientRecord, UserName};
@@ -181,13 +182,16 @@ async fn clients_come_and_go() {
     clients.save(&record("c1")).await.expect("saves");
     clients.save(&record("c2")).await.expect("saves");
     let at = DateTime::UNIX_EPOCH.fixed_offset();
-    clients.set_disconnected(&ClientId::new("c1"), at).await.expect("saves");
+    let gone = ClientRecord { disconnected_at: Some(at), ..record("c1") };
+    clients.sync(&gone.id.clone(), move || Some(Arc::new(gone))).await.expect("saves");
     assert_eq!(clients.disconnect_all(at + chrono::Duration::seconds(5)).await.expect("saves"), 1);
     let mut times: Vec<_> = clients.all().await.expect("reads").iter().map(|record| record.disconnected_at).collect();
     times.sort();
     assert_eq!(times, [Some(at), Some(at + chrono::Duration::seconds(5))]);
     assert!(clients.delete(&ClientId::new("c1")).await.expect("deletes"));
     assert!(!clients.delete(&ClientId::new("c1")).await.expect("deletes"));
+    clients.sync(&ClientId::new("c2"), || None).await.expect("deletes");
+    assert!(clients.all().await.expect("reads").is_empty());
     store.close().await;
     let error = clients.save(&record("c3")).await.expect_err("closed");
     assert_eq!(*error.kind(), StoreErrorKind::Closed);

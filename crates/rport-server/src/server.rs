@@ -1,0 +1,192 @@
+//! The server as a whole: which services there are and how they are wired together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rport_protocol::to_client::PutCapabilities;
+use rport_runtime::{Clock, Tasks};
+use rport_store::Store;
+use rport_transport::HostKey;
+use tokio::net::TcpListener;
+
+use crate::about::{AboutService, Me, Status};
+use crate::actor::Actor;
+use crate::client_auth::{self, Gate};
+use crate::client_listener::ClientListener;
+use crate::clients::{self, Clients, Registry, Sessions, Shared};
+use crate::error::StartError;
+use crate::login::{Bans, Login, Waits};
+use crate::options::Options;
+use crate::tunnels::Tunnels;
+use crate::users;
+
+/// How often expired logins are removed.
+const SESSION_CLEANUP: Duration = Duration::from_secs(3600);
+
+/// What the server is built on.
+pub struct Parts {
+    /// The database files.
+    pub store: Store,
+    /// The key agents recognise the server by.
+    pub host_key: HostKey,
+    /// The time.
+    pub clock: Clock,
+    /// Where the server's tasks are started.
+    pub tasks: Tasks,
+}
+
+/// The server. Cheap to clone.
+#[derive(Clone)]
+pub struct Server {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    listener: Arc<ClientListener>,
+    clients: Clients,
+    tunnels: Tunnels,
+    login: Option<Login>,
+    about: AboutService,
+    store: Store,
+    tasks: Tasks,
+}
+
+impl Server {
+    /// Loads what is known and starts the background chores. Agents are not let in before [`Server::listen`].
+    ///
+    /// # Errors
+    /// A file that cannot be used, or an option this version does not support.
+    pub async fn start(options: Options, parts: Parts) -> Result<Self, StartError> {
+        let Parts { store, host_key, clock, tasks } = parts;
+        let provider = client_auth::open(&options.client_auth)?;
+        let login = match &options.users {
+            Some(source) => {
+                let users = users::open(source)?;
+                let trusted = options.trusted_proxies.clone();
+                let sessions = store.api_sessions().clone();
+                Some(Login::new(&options.login, trusted, users, sessions, &clock, &tasks))
+            }
+            None => None,
+        };
+        // Nobody is connected to a server that has just started.
+        let left = store.clients().disconnect_all(clock.now_local()).await?;
+        let records = store.clients().all().await?;
+        tracing::info!(clients = records.len(), were_connected = left, "clients loaded");
+        let registry =
+            Arc::new(Registry::new(store.clients().clone(), records, !options.clients.auth_multiuse));
+        let tunnels = Tunnels::new(&options.tunnels, registry.clone(), clock.clone(), tasks.clone());
+        let about = AboutService::new(
+            options.about.clone(),
+            &host_key.fingerprint(),
+            registry.clone(),
+            provider.clone(),
+            login.clone(),
+        );
+        let sessions = Sessions::new(Shared {
+            registry: registry.clone(),
+            tunnels: tunnels.clone(),
+            options: options.clients.clone(),
+            deadlines: options.listener.deadlines.clone(),
+            max_request_bytes: options.listener.max_request_bytes,
+            capabilities: PutCapabilities {
+                server_version: options.about.version.clone(),
+                // Nobody stores measurements yet, and an agent that is told so does not take any.
+                monitoring_version: 0,
+                ip_addresses_version: 1,
+            },
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+        });
+        let gate = Arc::new(Gate::new(
+            provider,
+            Waits::new(options.listener.login_wait, clock.clone()),
+            Bans::new(options.listener.ban, clock.clone()),
+        ));
+        let listener = ClientListener::new(
+            options.listener,
+            options.trusted_proxies,
+            gate,
+            host_key,
+            sessions,
+            tasks.clone(),
+        )?;
+        let watch = clients::watch(registry.clone(), options.clients.clone(), clock.clone(), tasks.clone());
+        tasks.spawn("liveness", watch);
+        if let Some(purge) = options.clients.purge {
+            tasks.spawn("purge", clients::purge(registry.clone(), purge, clock.clone(), tasks.clone()));
+        }
+        if let Some(login) = login.clone() {
+            tasks.spawn("session_cleanup", remove_expired_sessions(login, tasks.clone()));
+        }
+        let inner = Inner { listener, clients: Clients::new(registry), tunnels, login, about, store, tasks };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Lets agents in on a listener. May be called for several.
+    pub fn listen(&self, listener: TcpListener) {
+        self.inner.tasks.spawn("client_listener", self.inner.listener.clone().run(listener));
+    }
+
+    /// The clients.
+    pub fn clients(&self) -> &Clients {
+        &self.inner.clients
+    }
+
+    /// The tunnels.
+    pub fn tunnels(&self) -> &Tunnels {
+        &self.inner.tunnels
+    }
+
+    /// Logins of users; `None` when the API is off.
+    pub fn login(&self) -> Option<&Login> {
+        self.inner.login.as_ref()
+    }
+
+    /// The state of the server. Every authenticated user may ask.
+    pub fn status(&self, actor: &Actor) -> Status {
+        self.inner.about.status(actor)
+    }
+
+    /// The caller.
+    ///
+    /// # Errors
+    /// `NotFound` when the user has been removed meanwhile.
+    pub async fn me(&self, actor: &Actor) -> Result<Me, rport_domain::Error> {
+        self.inner.about.me(actor).await
+    }
+
+    /// Reads the user file again, if there is one. A bad file leaves the known users in place.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn reload_users(&self) -> Result<(), StartError> {
+        self.inner.login.as_ref().map_or(Ok(()), |login| login.users().reload())
+    }
+
+    /// Ends in order: asks all tasks to finish, waits up to `grace`, then saves what is left and closes the files.
+    pub async fn stop(&self, grace: Duration) {
+        self.inner.tasks.shutdown(grace).await;
+        if let Some(login) = &self.inner.login
+            && let Err(error) = login.flush().await
+        {
+            tracing::warn!(%error, "the last uses of logins were not saved");
+        }
+        self.inner.store.close().await;
+    }
+}
+
+async fn remove_expired_sessions(login: Login, tasks: Tasks) {
+    let stop = tasks.soft();
+    let mut tick = tokio::time::interval(SESSION_CLEANUP);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        match login.remove_expired_sessions().await {
+            Ok(0) => {}
+            Ok(removed) => tracing::debug!(removed, "expired logins removed"),
+            Err(error) => tracing::warn!(%error, "expired logins were not removed"),
+        }
+    }
+}
