@@ -60,6 +60,8 @@ pub enum Cut {
     OnlyServerHears,
     /// A reset towards the agent; the server hears nothing at all.
     OnlyAgentHears,
+    /// Nobody hears anything, ever again: a link whose packets are dropped.
+    NobodyHears,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -201,6 +203,9 @@ async fn link(agent: TcpStream, target: SocketAddr, mut orders: watch::Receiver<
             reset(&agent);
             drop(agent);
             keep(server, orders).await;
+        }
+        Cut::NobodyHears => {
+            tokio::join!(keep(agent, orders.clone()), keep(server, orders));
         }
     }
 }

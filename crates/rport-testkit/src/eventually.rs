@@ -6,8 +6,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Pause between two looks at the state. Short enough that no test is slow because of it.
-const INTERVAL: Duration = Duration::from_millis(10);
+/// Pause after the first look at the state; each further one is a quarter longer, up to [`LONGEST`].
+const SHORTEST: Duration = Duration::from_millis(5);
+/// Short enough that no test is slow because of it, long enough that looking costs nothing.
+const LONGEST: Duration = Duration::from_millis(50);
+
+/// The pauses between looks.
+struct Pauses(Duration);
+
+impl Pauses {
+    fn new() -> Self {
+        Self(SHORTEST)
+    }
+
+    async fn pause(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = LONGEST.min(self.0 * 5 / 4);
+    }
+}
 
 /// Looks at a state until it is as wanted.
 ///
@@ -24,7 +40,7 @@ where
     let what = what.to_owned();
     let caller = std::panic::Location::caller();
     async move {
-        let start = Instant::now();
+        let (start, mut pauses) = (Instant::now(), Pauses::new());
         loop {
             if let Some(value) = look().await {
                 return value;
@@ -33,7 +49,7 @@ where
                 start.elapsed() < limit,
                 "waited {limit:?} in vain for {what} (at {caller})"
             );
-            tokio::time::sleep(INTERVAL).await;
+            pauses.pause().await;
         }
     }
 }
@@ -56,7 +72,7 @@ where
     let what = what.to_owned();
     let caller = std::panic::Location::caller();
     async move {
-        let start = Instant::now();
+        let (start, mut pauses) = (Instant::now(), Pauses::new());
         loop {
             match look().await {
                 Ok(value) => return value,
@@ -67,7 +83,7 @@ where
                     );
                 }
             }
-            tokio::time::sleep(INTERVAL).await;
+            pauses.pause().await;
         }
     }
 }

@@ -2,9 +2,13 @@
 //!
 //! * [`eventually`]: wait for a state with a deadline, never for a time.
 //! * [`process`]: the real programs `rportd` and `rport`, each in a directory of its own.
+//! * [`pair`]: one of each, connected.
 //! * [`api`]: the API as a caller sees it.
 //! * [`service`]: things behind an agent that a tunnel can lead to.
+//! * [`visitor`]: what goes through a tunnel.
+//! * [`raw`]: bytes at each step, as an attacker sends them.
 //! * [`chaos`]: a TCP proxy that cuts, stalls, swallows and trickles.
+//! * [`netns`]: machines behind a router, on one machine.
 //! * [`simulator`]: many agents in one process.
 //! * [`bench`]: the measurements of `make bench`.
 //!
@@ -13,12 +17,16 @@
 //! Programs and proxies bind 127.0.0.1 only, unless a test puts them into a network namespace of its own.
 
 pub mod api;
-//BENCH
+pub mod bench;
 pub mod chaos;
 pub mod eventually;
+pub mod netns;
+pub mod pair;
 pub mod ports;
 pub mod process;
+pub mod raw;
 pub mod service;
-//SIM
+pub mod simulator;
+pub mod visitor;
 
 pub use eventually::{eventually, eventually_ok};

@@ -3,9 +3,8 @@
 use std::{fmt::Write as _, net::SocketAddr, path::Path};
 
 use tempfile::TempDir;
-use tokio::process::Command;
 
-use super::{Child, ServerConfig, binaries, is_root};
+use super::{Child, ServerConfig, binaries, child::wrapped, is_root};
 
 /// The configuration of an agent under test, written as `rport.conf`.
 #[derive(Debug, Clone)]
@@ -14,10 +13,14 @@ pub struct AgentConfig {
     pub id: String,
     /// Where it connects, as the configuration file has it.
     pub server: String,
+    /// Client auth id and password, when not those of [`ServerConfig::AGENT_AUTH`].
+    pub auth: Option<String>,
     /// Remotes in RPort's notation.
     pub remotes: Vec<String>,
     /// Whether the file allows root when the tests run as root.
     pub allow_root: bool,
+    /// `log_level`.
+    pub log_level: &'static str,
     /// Further lines of `[client]`.
     pub client_lines: Vec<String>,
     /// Lines of `[connection]`.
@@ -32,8 +35,10 @@ impl AgentConfig {
         Self {
             id: id.to_owned(),
             server: server.to_string(),
+            auth: None,
             remotes: Vec::new(),
             allow_root: true,
+            log_level: "debug",
             client_lines: Vec::new(),
             connection_lines: Vec::new(),
             wrapper: Vec::new(),
@@ -71,7 +76,8 @@ impl AgentConfig {
         let mut text = String::new();
         writeln!(text, "[client]")?;
         writeln!(text, "server = \"{}\"", self.server)?;
-        writeln!(text, "auth = \"{id}:{password}\"")?;
+        let auth = self.auth.clone().unwrap_or_else(|| format!("{id}:{password}"));
+        writeln!(text, "auth = \"{auth}\"")?;
         writeln!(text, "id = \"{}\"", self.id)?;
         writeln!(text, "name = \"{} by name\"", self.id)?;
         writeln!(text, "data_dir = \"{}\"", dir.join("data").display())?;
@@ -88,7 +94,7 @@ impl AgentConfig {
         for line in &self.connection_lines {
             writeln!(text, "{line}")?;
         }
-        writeln!(text, "[logging]\nlog_level = \"debug\"")?;
+        writeln!(text, "[logging]\nlog_level = \"{}\"", self.log_level)?;
         writeln!(text, "[monitoring]\nenabled = false")?;
         Ok(text)
     }
@@ -119,14 +125,7 @@ impl AgentProcess {
         let file = dir.join("rport.conf");
         std::fs::write(&file, config.text(dir)?)?;
         let program = &binaries().rport;
-        let mut command = match config.wrapper.split_first() {
-            Some((wrapper, arguments)) => {
-                let mut command = Command::new(wrapper);
-                command.args(arguments).arg(program);
-                command
-            }
-            None => Command::new(program),
-        };
+        let mut command = wrapped(&config.wrapper, program);
         // The tests' own environment must not reach an agent.
         command.env_remove("RPORT_AUTH").env_remove("RPORT_FINGERPRINT");
         command.arg("-c").arg(file).current_dir(dir);

@@ -14,6 +14,18 @@ use tokio::process::Command;
 /// How much of the output a failing test shows.
 const TAIL: usize = 6_000;
 
+/// A command that runs a program, under a wrapper when there is one.
+pub(super) fn wrapped(wrapper: &[String], program: &Path) -> Command {
+    match wrapper.split_first() {
+        Some((first, arguments)) => {
+            let mut command = Command::new(first);
+            command.args(arguments).arg(program);
+            command
+        }
+        None => Command::new(program),
+    }
+}
+
 /// A program started by a test; killed when dropped.
 pub struct Child {
     name: String,

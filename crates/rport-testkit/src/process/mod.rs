@@ -17,3 +17,19 @@ pub use server::{ServerConfig, ServerProcess};
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
+
+/// Raises the limit of open files of this process, and so of those it starts, as far as it may go.
+///
+/// Thousands of simulated agents need more sockets than a login shell allows by default.
+pub fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Refused only where the limit is fixed, and then the sockets that do not fit are reported.
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
+}

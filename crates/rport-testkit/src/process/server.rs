@@ -2,16 +2,17 @@
 
 use std::{
     fmt::Write as _,
+    fs::Permissions,
     net::SocketAddr,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, bail};
 use tempfile::TempDir;
-use tokio::process::Command;
 
-use super::{Child, binaries, is_root};
+use super::{Child, binaries, child::wrapped, is_root};
 use crate::{api::Api, ports};
 
 /// How long a server may take until its API answers. Generous: test machines are busy.
@@ -30,8 +31,16 @@ pub struct ServerConfig {
     pub tunnel_ports: (u16, u16),
     /// Whether the file allows root when the tests run as root.
     pub allow_root: bool,
+    /// `log_level`.
+    pub log_level: &'static str,
     /// Further lines of `[server]`.
     pub server_lines: Vec<String>,
+    /// The program, when not the one that was built.
+    pub program: Option<PathBuf>,
+    /// A program and its arguments to run the server under, such as `setpriv --reuid=nobody`.
+    pub wrapper: Vec<String>,
+    /// Name and password that [`ServerProcess::api`] uses.
+    pub login: (&'static str, &'static str),
     /// Further lines of `[api]`; the default ones hold the login.
     pub api_lines: Vec<String>,
 }
@@ -50,7 +59,11 @@ impl ServerConfig {
             data_dir: None,
             tunnel_ports: ports::tunnel_range(10),
             allow_root: true,
+            log_level: "debug",
             server_lines: Vec::new(),
+            program: None,
+            wrapper: Vec::new(),
+            login: Self::API_LOGIN,
             api_lines: vec![format!("auth = \"{}:{}\"", Self::API_LOGIN.0, Self::API_LOGIN.1)],
         }
     }
@@ -80,7 +93,7 @@ impl ServerConfig {
         for line in &self.server_lines {
             writeln!(text, "{line}")?;
         }
-        writeln!(text, "[logging]\nlog_level = \"debug\"")?;
+        writeln!(text, "[logging]\nlog_level = \"{}\"", self.log_level)?;
         writeln!(text, "[api]\naddress = \"{}\"", self.api)?;
         writeln!(text, "jwt_secret = \"a secret for tests only\"")?;
         for line in &self.api_lines {
@@ -133,6 +146,8 @@ impl ServerProcess {
     /// When the program cannot be started at all.
     pub fn spawn(config: ServerConfig) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
+        // The server may run as another user, who must be able to read its configuration.
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755))?;
         let child = Self::launch(&config, dir.path())?;
         Ok(Self { config, child, dir })
     }
@@ -140,7 +155,8 @@ impl ServerProcess {
     fn launch(config: &ServerConfig, dir: &Path) -> anyhow::Result<Child> {
         let file = dir.join("rportd.conf");
         std::fs::write(&file, config.text(dir)?)?;
-        let mut command = Command::new(&binaries().rportd);
+        let program = config.program.as_ref().unwrap_or(&binaries().rportd);
+        let mut command = wrapped(&config.wrapper, program);
         command.arg("-c").arg(file).current_dir(dir);
         Child::spawn("rportd", command, dir)
     }
@@ -187,7 +203,7 @@ impl ServerProcess {
 
     /// Its API, used by the configured user.
     pub fn api(&self) -> Api {
-        let (user, password) = ServerConfig::API_LOGIN;
+        let (user, password) = self.config.login;
         Api::new(self.config.api).with_basic(user, password)
     }
 
