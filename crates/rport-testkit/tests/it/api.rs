@@ -68,18 +68,12 @@ async fn users_of_a_file_see_their_clients_only() -> anyhow::Result<()> {
     ]);
     std::fs::write(&users, list.to_string())?;
     let config = ServerConfig {
+        login: ("root", "foobaz"),
         api_lines: vec![format!("auth_file = \"{}\"", users.display())],
         ..ServerConfig::new()
     };
-    let mut server = ServerProcess::spawn(config)?;
-    let root = server.anonymous().with_basic("root", "foobaz");
-    rport_testkit::eventually_ok("the API to answer", SOON, || async {
-        if let Some(status) = server.child.ended()? {
-            anyhow::bail!("the server ended with {status}");
-        }
-        root.get("/status").await?.data()
-    })
-    .await;
+    let server = ServerProcess::start_with(config).await?;
+    let root = server.api();
     let _agent = AgentProcess::start(AgentConfig::new("private", server.config.agents))?;
     root.wait_connected("private", CONNECT_LIMIT).await;
     let guest = server.anonymous().with_basic("guest", "foobaz");
