@@ -1,1 +1,13 @@
-//! Placeholder page: see docs/ARCHITECTURE.md.
+//! Shapes of the REST API: what requests carry and what answers look like, with conversions from the domain.
+//!
+//! Key order, `null`s and number forms follow the Go server, because scripts and front ends rely on them. Texts on
+//! the members end in the OpenAPI document and speak to its readers. The envelope and the error body stand in
+//! `rport-http`, beside the statuses they belong to.
+//!
+//! This crate knows neither the HTTP library nor the services. Start reading at [`client::Client`].
+
+pub mod client;
+pub mod login;
+pub mod me;
+pub mod status;
+pub mod tunnel;

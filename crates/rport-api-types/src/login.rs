@@ -1,0 +1,98 @@
+//! Logging in.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// User name and password.
+#[derive(Clone, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct LoginRequest {
+    /// Name of the user.
+    #[schema(example = "admin")]
+    pub username: String,
+    /// Password of the user.
+    #[schema(format = Password)]
+    pub password: String,
+}
+
+/// The password stays out of logs.
+impl fmt::Debug for LoginRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginRequest")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The outcome of a login.
+#[derive(Clone, Serialize, ToSchema)]
+pub struct LoginToken {
+    /// Send it as `Authorization: Bearer TOKEN`.
+    pub token: String,
+    /// What is still missing for the login; null when it is complete. Always null at present.
+    #[schema(required, value_type = Option<Object>)]
+    two_fa: (),
+}
+
+impl From<&str> for LoginToken {
+    fn from(token: &str) -> Self {
+        Self {
+            token: token.to_owned(),
+            two_fa: (),
+        }
+    }
+}
+
+/// The token stays out of logs.
+impl fmt::Debug for LoginToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginToken").finish_non_exhaustive()
+    }
+}
+
+/// How users log in.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AuthProvider {
+    /// Name of the provider.
+    #[schema(example = "built-in")]
+    pub auth_provider: String,
+    /// Where to find settings for logging in with a browser; empty with the built-in provider.
+    pub settings_uri: String,
+    /// Where to find settings for logging in with a device; empty with the built-in provider.
+    pub device_settings_uri: String,
+    /// Longest life of a token in hours.
+    pub max_token_lifetime: u64,
+}
+
+impl AuthProvider {
+    /// Describes the login with user name and password.
+    pub fn built_in(max_token_lifetime_hours: u64) -> Self {
+        Self {
+            auth_provider: "built-in".to_owned(),
+            settings_uri: String::new(),
+            device_settings_uri: String::new(),
+            max_token_lifetime: max_token_lifetime_hours,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes() {
+        let token = serde_json::to_string(&LoginToken::from("JWT")).expect("JSON");
+        assert_eq!(token, r#"{"token":"JWT","two_fa":null}"#);
+        let provider = serde_json::to_string(&AuthProvider::built_in(24)).expect("JSON");
+        assert_eq!(
+            provider,
+            r#"{"auth_provider":"built-in","settings_uri":"","device_settings_uri":"","max_token_lifetime":24}"#
+        );
+        let request: LoginRequest =
+            serde_json::from_str(r#"{"username":"u","password":"geheim"}"#).expect("login");
+        assert!(!format!("{request:?}{:?}", LoginToken::from("geheim")).contains("geheim"));
+    }
+}
