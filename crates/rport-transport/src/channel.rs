@@ -40,8 +40,8 @@ impl Channel {
 
     /// Whether `n` bytes could be written now without waiting. Lets a sender of datagrams drop instead of wait.
     pub fn can_send_now(&self, n: usize) -> bool {
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        matches!(self.state.poll_send_ready(&mut cx, n), Poll::Ready(Ok(room)) if room >= n)
+        let cx = Context::from_waker(std::task::Waker::noop());
+        matches!(self.state.poll_send_ready(&cx, n), Poll::Ready(Ok(room)) if room >= n)
     }
 }
 

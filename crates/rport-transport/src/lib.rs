@@ -10,6 +10,8 @@
 mod channel;
 mod connection;
 mod dial;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handshake;
 mod host_key;
 mod io;
