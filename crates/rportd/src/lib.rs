@@ -1,1 +1,6 @@
-//! Placeholder page: see docs/ARCHITECTURE.md.
+//! The server program `rportd`: configuration file, command line, and the wiring of the parts.
+//!
+//! Nothing is decided here that a service could decide. Start reading at [`config`] for the file, at `wire.rs` for how
+//! the parts are put together.
+
+pub mod config;

@@ -192,6 +192,11 @@ impl<'a> Section<'a> {
         entries
     }
 
+    /// Registers a key as known without looking at its value.
+    pub fn accept(&self, key: &str) {
+        self.register(key);
+    }
+
     /// Where the value of a key came from.
     pub fn origin(&self, key: &str) -> Origin {
         self.document
