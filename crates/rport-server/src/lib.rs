@@ -31,3 +31,6 @@ pub use options::{
 };
 pub use server::{Parts, Server};
 pub use tunnels::{ClientTunnel, Tunnels};
+
+#[cfg(test)]
+mod tests;

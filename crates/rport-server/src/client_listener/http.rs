@@ -49,7 +49,6 @@ pub(super) async fn serve(listener: &ClientListener, socket: TcpStream, peer: So
         .timer(TokioTimer::new())
         .header_read_timeout(deadline)
         .max_buf_size(listener.options.max_request_bytes.max(LEAST_HEAD))
-        .keep_alive(listener.proxy.is_some())
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
     let ended = if listener.proxy.is_some() {

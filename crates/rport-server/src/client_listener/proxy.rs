@@ -105,11 +105,12 @@ fn append_forwarded_for(headers: &mut HeaderMap, address: IpAddr) {
     }
 }
 
-/// A short plain answer.
+/// A short plain answer, after which the connection ends: who gets one has nothing more to say here.
 pub(crate) fn text(status: StatusCode, body: &'static str) -> Response<Body> {
     let body = Full::new(Bytes::from_static(body.as_bytes())).map_err(|never| match never {}).boxed();
     let mut response = Response::new(body);
     *response.status_mut() = status;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
