@@ -31,9 +31,9 @@ impl fmt::Debug for LoginRequest {
 pub struct LoginToken {
     /// Send it as `Authorization: Bearer TOKEN`.
     pub token: String,
-    /// What is still missing for the login; null when it is complete. Always null at present.
-    #[schema(required, value_type = Option<Object>)]
-    two_fa: (),
+    /// The second factor that is still missing; null when the login is complete.
+    #[schema(required)]
+    pub two_fa: Option<TwoFa>,
 }
 
 impl From<&str> for LoginToken {
@@ -43,6 +43,18 @@ impl From<&str> for LoginToken {
             two_fa: (),
         }
     }
+}
+
+/// A second factor the login waits for.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TwoFa {
+    /// Where the code was sent; empty for authenticator apps.
+    pub send_to: String,
+    /// How it was delivered.
+    #[schema(example = "email")]
+    pub delivery_method: String,
+    /// For authenticator apps, whether the secret exists; else empty.
+    pub totp_key_status: String,
 }
 
 /// The token stays out of logs.

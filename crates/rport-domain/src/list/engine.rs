@@ -7,8 +7,11 @@ use regex::{Regex, RegexBuilder};
 
 use super::{ListQuery, Operator, Page, Value, value::equal_in_any_case};
 
-/// Larger patterns are compared as plain texts: nobody types them, and compiling costs memory.
-const MAX_PATTERN_BYTES: usize = 1 << 20;
+/// Patterns that compile to more are compared as plain texts: nobody types them, and compiling costs memory.
+const MAX_PATTERN_BYTES: usize = 1 << 18;
+
+/// Patterns in all filters of a query. Each is tried on each member of each item.
+pub(super) const MAX_PATTERNS: usize = 32;
 
 /// One condition of a query.
 #[derive(Debug, Clone)]
@@ -22,6 +25,8 @@ pub struct Filter {
     /// Whether all values must match instead of any (`and(…)`).
     pub all: bool,
     tests: Vec<Test>,
+    /// How many values are patterns.
+    pub(super) patterns: usize,
 }
 
 /// A value, prepared for comparing.
@@ -30,7 +35,7 @@ enum Test {
     Equal(String),
     Pattern(Regex),
     Time(DateTime<FixedOffset>),
-    /// A time operator with a value that is no time.
+    /// A time operator with a value that is no time, or a pattern too many.
     Never,
 }
 
@@ -59,7 +64,14 @@ impl Filter {
             if self.values.iter().any(|earlier| earlier == value) {
                 continue;
             }
-            self.tests.push(Test::new(self.operator, value));
+            self.patterns += usize::from(value.contains('*'));
+            // The query is refused then: no need to compile more.
+            let excess = self.patterns > MAX_PATTERNS;
+            self.tests.push(if excess {
+                Test::Never
+            } else {
+                Test::new(self.operator, value)
+            });
             self.values.push(value.to_owned());
         }
     }

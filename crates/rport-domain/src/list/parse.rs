@@ -1,6 +1,6 @@
 //! Query strings to checked queries.
 
-use super::{Fields, FieldsSpec, Filter, ListQuery, ListSpec, Operator, SortSpec};
+use super::{Fields, FieldsSpec, Filter, ListQuery, ListSpec, Operator, SortSpec, engine::MAX_PATTERNS};
 use crate::{Error, Result};
 
 impl ListQuery {
@@ -100,6 +100,11 @@ fn parse_filters(pairs: &Pairs<'_>, spec: &ListSpec, errors: &mut Vec<Error>) ->
             }
             None => errors.push(Error::invalid(format!("unsupported filter field '{key}'"))),
         }
+    }
+    if filters.iter().map(|(_, filter)| filter.patterns).sum::<usize>() > MAX_PATTERNS {
+        errors.push(Error::invalid(format!(
+            "more than {MAX_PATTERNS} patterns with * in one query"
+        )));
     }
     filters.into_iter().map(|(_, filter)| filter).collect()
 }

@@ -133,3 +133,6 @@ fn stored_configuration<'de, D: Deserializer<'de>>(
     let configuration: Option<ClientConfiguration> = json::lenient(deserializer)?;
     Ok(configuration.map(|configuration| Arc::new(configuration.without_secrets())))
 }
+
+#[cfg(test)]
+mod tests;
