@@ -28,8 +28,32 @@ pub struct ConnectionOptions {
     pub host_override: Option<String>,
     /// `User-Agent` header.
     pub user_agent: String,
+    /// How long each step towards an accepted connection may take.
+    pub timeouts: StepTimeouts,
     /// Whether to keep `state.json` and to feed the watchdog of systemd.
     pub watchdog_integration: bool,
+}
+
+/// Deadlines of the steps of an attempt. Not configurable; tests of broken networks shorten them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepTimeouts {
+    /// For connecting through proxies and TLS up to the WebSocket upgrade. A Go server with many agents to greet lets
+    /// the upgrade wait until it has a free slot, so this is generous.
+    pub dial: Duration,
+    /// For the SSH handshake including the login.
+    pub login: Duration,
+    /// For the answer to `new_connection`, as in the Go agent.
+    pub admission: Duration,
+}
+
+impl Default for StepTimeouts {
+    fn default() -> Self {
+        Self {
+            dial: Duration::from_secs(30),
+            login: Duration::from_secs(20),
+            admission: Duration::from_secs(30),
+        }
+    }
 }
 
 /// Headers that belong to the upgrade itself. Go agents accept them here and then fail each time they dial.
@@ -121,6 +145,7 @@ pub(super) fn resolve(
         http_headers,
         host_override,
         user_agent,
+        timeouts: StepTimeouts::default(),
         watchdog_integration: section.watchdog_integration,
     }
 }

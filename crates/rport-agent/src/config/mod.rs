@@ -24,7 +24,7 @@ use rport_runtime::telemetry::LogLevel;
 use rport_runtime::toml_config::{Document, LoadError, Problem, Value, find_in_current_dir};
 
 pub use client::ClientOptions;
-pub use connection::ConnectionOptions;
+pub use connection::{ConnectionOptions, StepTimeouts};
 pub use features::{
     FileReceptionOptions, FilterOrder, MonitoringOptions, NetworkCard, RemoteCommandsOptions,
 };

@@ -12,16 +12,6 @@ use tracing::{debug, info};
 use super::error::{ConnectError, foreign};
 use crate::config::AgentConfig;
 
-/// For connecting through proxies and TLS up to the WebSocket upgrade. A Go server with many agents to greet lets
-/// the upgrade wait until it has a free slot, so this is generous.
-pub(super) const DIAL_TIMEOUT: Duration = Duration::from_secs(45);
-
-/// For the SSH handshake including the login.
-pub(super) const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// For the answer to `new_connection`.
-pub(super) const ADMISSION_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// A link that is logged in and does not know yet whether it is accepted. Dropping it closes the link.
 pub(super) struct LoggedIn {
     pub(super) link: Link,
@@ -52,7 +42,7 @@ pub(super) async fn log_in(
     debug!(server = %server, "connected, logging in");
     let client = &config.client;
     let options = LinkOptions {
-        handshake_timeout: LOGIN_TIMEOUT,
+        handshake_timeout: config.connection.timeouts.login,
         ..LinkOptions::default()
     };
     let link = connect(
@@ -77,9 +67,10 @@ pub(super) async fn log_in(
 pub(super) async fn admit(
     connection: &Connection,
     introduction: &NewConnection,
+    limit: Duration,
 ) -> Result<Vec<Remote>, ConnectError> {
     let reply = connection
-        .call(NewConnection::NAME, introduction.encode(), ADMISSION_TIMEOUT)
+        .call(NewConnection::NAME, introduction.encode(), limit)
         .await
         .map_err(|error| match error {
             CallError::Timeout(limit) => ConnectError::Unanswered(limit),
@@ -113,7 +104,7 @@ fn dial_options(config: &AgentConfig) -> Result<DialOptions, ConnectError> {
         headers: config.connection.http_headers.clone(),
         host_override: config.connection.host_override.clone(),
         bind,
-        timeout: DIAL_TIMEOUT,
+        timeout: config.connection.timeouts.dial,
         tls: None,
         user_agent: config.connection.user_agent.clone(),
     })

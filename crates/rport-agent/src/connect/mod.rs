@@ -19,6 +19,8 @@
 mod attempt;
 mod error;
 mod retry;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -190,10 +192,11 @@ impl Connector {
             .await
             .map_err(|error| ConnectError::Broken(error.to_string()))??;
         debug!(client.id = %introduction.id, "Sending connection request.");
+        let limit = self.context.config.connection.timeouts.admission;
         tokio::select! {
             // The answer first: a refusal is followed by the end of the link, and says more than it.
             biased;
-            answer = attempt::admit(connection, &introduction) => answer,
+            answer = attempt::admit(connection, &introduction, limit) => answer,
             reason = connection.closed() => Err(ConnectError::Broken(reason.to_string())),
         }
     }
