@@ -1,0 +1,186 @@
+//! Who calls and what they present: the step before every service call.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::request::Parts;
+use http::{HeaderMap, header};
+use rport_runtime::Secret;
+use rport_server::{Actor, Login, RequestOrigin, Server};
+
+use crate::error::ApiError;
+use crate::state::ApiState;
+
+const X_FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// An authenticated request: the actor, and the services it may call.
+pub(crate) struct Ctx {
+    /// Who acts.
+    pub(crate) actor: Actor,
+    server: Server,
+}
+
+impl Ctx {
+    /// The services.
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+}
+
+impl FromRequestParts<ApiState> for Ctx {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Self::Rejection> {
+        let login = state.login();
+        let origin = origin(parts, login);
+        let actor = match Credentials::of(&parts.headers) {
+            Credentials::Basic { user, password } => login.basic(&user, &password, &origin).await?,
+            Credentials::Bearer(token) => {
+                login
+                    .bearer(token.expose(), parts.method.as_str(), parts.uri.path(), &origin)
+                    .await?
+            }
+            Credentials::None => return Err(login.refuse_anonymous(&origin).into()),
+        };
+        Ok(Self {
+            actor,
+            server: state.server().clone(),
+        })
+    }
+}
+
+/// A request that need not be authenticated: where it comes from, and what it presents.
+pub(crate) struct Visitor {
+    /// Where the request comes from.
+    pub(crate) origin: RequestOrigin,
+    /// What it presents; not checked.
+    pub(crate) credentials: Credentials,
+    /// The service that knows users.
+    pub(crate) login: Login,
+}
+
+impl FromRequestParts<ApiState> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Self::Rejection> {
+        let login = state.login().clone();
+        Ok(Self {
+            origin: origin(parts, &login),
+            credentials: Credentials::of(&parts.headers),
+            login,
+        })
+    }
+}
+
+/// Works out where a request comes from.
+pub(crate) fn origin(parts: &Parts, login: &Login) -> RequestOrigin {
+    let text = |name: &str| {
+        parts
+            .headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+    };
+    let forwarded: Vec<&str> = text(X_FORWARDED_FOR).collect();
+    let user_agent = text(header::USER_AGENT.as_str()).next().unwrap_or_default();
+    login.origin(peer(parts), &forwarded, user_agent)
+}
+
+/// The TCP peer. A request that did not come over a socket, in a test, counts as local.
+fn peer(parts: &Parts) -> IpAddr {
+    let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    info.map_or(Ipv4Addr::LOCALHOST.into(), |ConnectInfo(address)| address.ip())
+}
+
+/// What an `Authorization` header holds.
+pub(crate) enum Credentials {
+    /// `Basic`: a user with a password or an API token.
+    Basic {
+        /// User name.
+        user: String,
+        /// Password or API token.
+        password: Secret,
+    },
+    /// `Bearer`: a token from `/login`.
+    Bearer(Secret),
+    /// No header, or one that is neither.
+    None,
+}
+
+impl Credentials {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let Some(value) = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+        else {
+            return Self::None;
+        };
+        let Some((scheme, rest)) = value.split_once(' ') else {
+            return Self::None;
+        };
+        let rest = rest.trim();
+        if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() {
+            return Self::Bearer(Secret::new(rest));
+        }
+        if scheme.eq_ignore_ascii_case("basic") {
+            return Self::basic(rest).unwrap_or(Self::None);
+        }
+        Self::None
+    }
+
+    fn basic(encoded: &str) -> Option<Self> {
+        let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+        let (user, password) = decoded.split_once(':')?;
+        Some(Self::Basic {
+            user: user.to_owned(),
+            password: Secret::new(password),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(value: &str, expected: &str) {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::AUTHORIZATION,
+            HeaderValue::from_str(value).expect("header text"),
+        );
+        let found = match Credentials::of(&headers) {
+            Credentials::Basic { user, password } => format!("basic {user} {}", password.expose()),
+            Credentials::Bearer(token) => format!("bearer {}", token.expose()),
+            Credentials::None => "none".to_owned(),
+        };
+        assert_eq!(found, expected, "{value}");
+    }
+
+    #[test]
+    fn headers_are_read() {
+        check("Basic YWRtaW46cGE6c3M=", "basic admin pa:ss");
+        check("bAsIc YWRtaW46", "basic admin ");
+        check("Bearer abc.def.ghi", "bearer abc.def.ghi");
+        check("bearer  abc", "bearer abc");
+        check("Bearer ", "none");
+        check("Bearer", "none");
+        check("Basic !!!", "none");
+        check("Basic YWRtaW4=", "none"); // no colon
+        check("Digest abc", "none");
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(value in "[ -~]{0,200}") {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&value).expect("printable"));
+            Credentials::of(&headers);
+        }
+    }
+}

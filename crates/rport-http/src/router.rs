@@ -1,0 +1,124 @@
+//! All routes, and the layers around them.
+
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use rport_runtime::Tasks;
+use tower_http::compression::CompressionLayer;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::compat::{self, API_BASE};
+use crate::layers::request_log::Logs;
+use crate::layers::{ban, clean_path, cors, detached, panic_guard, request_log, security_headers};
+use crate::routes::metrics::MetricsPage;
+use crate::routes::{auth, clients, login, me, metrics, openapi, status, tunnels};
+use crate::state::ApiState;
+use crate::static_files::StaticFiles;
+
+/// What the document says besides its routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "RPort API",
+        description = "Remote management of machines behind firewalls. Answers are JSON in an envelope: \
+                       `{\"data\": …}`, failures `{\"errors\": [{\"code\", \"title\", \"detail\"}]}`.",
+    ),
+    modifiers(&Logins),
+    security(("basic" = []), ("bearer" = [])),
+    tags(
+        (name = "about", description = "The server itself."),
+        (name = "login", description = "Proving who you are."),
+        (name = "me", description = "The user behind the request."),
+        (name = "clients", description = "The managed machines."),
+        (name = "tunnels", description = "Ports of the server that lead to a client."),
+    ),
+)]
+struct Document;
+
+/// The two ways to authenticate.
+struct Logins;
+
+impl Modify for Logins {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let basic = SecurityScheme::Http(Http::new(HttpAuthScheme::Basic));
+        components.add_security_scheme("basic", basic);
+        components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}
+
+/// Every documented route. There is no other way to add one, so none is undocumented.
+fn api() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(login::login, login::login_with_body))
+        .routes(routes!(login::logout))
+        .routes(routes!(auth::provider))
+        .routes(routes!(openapi::document))
+        .routes(routes!(status::status))
+        .routes(routes!(me::me))
+        .routes(routes!(me::ip))
+        .routes(routes!(clients::list))
+        .routes(routes!(clients::get, clients::delete))
+        .routes(routes!(tunnels::open))
+        .routes(routes!(tunnels::close))
+        .routes(routes!(tunnels::set_acl))
+        .routes(routes!(tunnels::list))
+}
+
+fn documented() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::with_openapi(Document::openapi()).nest(API_BASE, api())
+}
+
+/// The OpenAPI document, as served and as committed in `openapi.json`.
+#[must_use]
+pub fn openapi_json() -> &'static str {
+    static JSON: LazyLock<String> = LazyLock::new(|| {
+        let document = documented().into_openapi();
+        document
+            .to_pretty_json()
+            .expect("the document is made of strings and maps")
+    });
+    &JSON
+}
+
+/// Puts routes and layers together.
+pub(crate) fn build(state: ApiState, logs: Logs, tasks: &Tasks) -> Router {
+    let options = state.options();
+    let cors = cors::layer(&options.cors);
+    let files = options.doc_root.as_deref().map(StaticFiles::new);
+    let metrics_page = options.metrics.clone().map(|handle| MetricsPage {
+        handle,
+        tasks: tasks.clone(),
+    });
+
+    // The last layer added sees a request first.
+    let (router, _) = documented().split_for_parts();
+    let router = router
+        .layer(from_fn_with_state(tasks.clone(), detached::detach_mutations))
+        .layer(from_fn_with_state(state.clone(), ban::refuse_banned))
+        .method_not_allowed_fallback(|| async { compat::not_found() });
+    let mut router = router.with_state(state);
+    if let Some(page) = metrics_page {
+        router = router.route("/metrics", get(metrics::page).with_state(page));
+    }
+    let router = match files {
+        Some(files) => router.fallback(move |request: Request| files.clone().serve(request)),
+        None => router.fallback(|| async { compat::not_found() }),
+    };
+    let mut router = router
+        .layer(from_fn(security_headers::add))
+        .layer(panic_guard::layer())
+        .layer(CompressionLayer::new());
+    if let Some(cors) = cors {
+        router = router.layer(cors);
+    }
+    router
+        .layer(from_fn(clean_path::clean_path))
+        .layer(from_fn_with_state(logs, request_log::log))
+}

@@ -1,0 +1,153 @@
+//! Logging in and out.
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Query, Request};
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use rport_api_types::login::{LoginRequest, LoginToken};
+use rport_domain::Error;
+use rport_runtime::Secret;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::answer::Data;
+use crate::body::{self, ReadError};
+use crate::compat;
+use crate::ctx::{Credentials, Visitor};
+use crate::error::{ApiError, ApiResult, Failure};
+use crate::state::ApiState;
+
+/// How long a token shall live.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Lifetime {
+    /// Seconds the token lives unless it is used; 600 when absent, zero or negative, at most 7776000 (90 days).
+    #[serde(rename = "token-lifetime")]
+    #[param(value_type = Option<i64>)]
+    token_lifetime: Option<String>,
+}
+
+/// Log in with HTTP Basic.
+///
+/// Exchanges user name and password for a token. Send the token as `Authorization: Bearer TOKEN`; each use prolongs
+/// its life to at least ten minutes.
+#[utoipa::path(
+    get, path = "/login", tag = "login", operation_id = "login", params(Lifetime), security(("basic" = [])),
+    responses(
+        (status = 200, body = Data<LoginToken>),
+        (status = 400, body = Failure, description = "The lifetime is no number or too long."),
+        (status = 401, body = Failure, description = "Wrong credentials, or none."),
+        (status = 429, body = Failure, description = "This user failed a moment ago and has to wait."),
+    )
+)]
+pub(crate) async fn login(visitor: Visitor, Query(query): Query<Lifetime>) -> ApiResult<Data<LoginToken>> {
+    let Credentials::Basic { user, password } = &visitor.credentials else {
+        return Err(visitor.login.refuse_anonymous(&visitor.origin).into());
+    };
+    let lifetime = query.token_lifetime.as_deref();
+    let login = visitor
+        .login
+        .password(user, password, lifetime, &visitor.origin)
+        .await?;
+    Ok(Data {
+        data: LoginToken::from(login.token.expose()),
+    })
+}
+
+/// Log in with a body.
+///
+/// The same as `GET /login` with the credentials in a JSON body or in form fields of the same names.
+#[utoipa::path(
+    post, path = "/login", tag = "login", operation_id = "login_with_body", params(Lifetime), security(()),
+    request_body(
+        content((LoginRequest = "application/json"), (LoginRequest = "application/x-www-form-urlencoded"))
+    ),
+    responses(
+        (status = 200, body = Data<LoginToken>),
+        (status = 400, body = Failure, description = "The body or the lifetime is not understood."),
+        (status = 401, body = Failure, description = "Wrong credentials."),
+        (status = 429, body = Failure, description = "This user failed a moment ago and has to wait."),
+    )
+)]
+pub(crate) async fn login_with_body(
+    visitor: Visitor,
+    Query(query): Query<Lifetime>,
+    LoginBody(request): LoginBody,
+) -> ApiResult<Data<LoginToken>> {
+    let lifetime = query.token_lifetime.as_deref();
+    let password = Secret::new(request.password);
+    let login = visitor
+        .login
+        .password(&request.username, &password, lifetime, &visitor.origin)
+        .await?;
+    Ok(Data {
+        data: LoginToken::from(login.token.expose()),
+    })
+}
+
+/// Log out.
+///
+/// Ends the session of the token. Takes Bearer tokens only.
+#[utoipa::path(
+    delete, path = "/logout", tag = "login", operation_id = "logout", security(("bearer" = [])),
+    responses(
+        (status = 204),
+        (status = 400, body = Failure, description = "There is no token, or it is worth nothing any more."),
+    )
+)]
+pub(crate) async fn logout(visitor: Visitor) -> ApiResult<StatusCode> {
+    let token = match &visitor.credentials {
+        Credentials::Bearer(token) => token.expose(),
+        Credentials::Basic { .. } | Credentials::None => "",
+    };
+    visitor.login.logout(token, &visitor.origin).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The body of a login, JSON or form by its content type.
+pub(crate) struct LoginBody(LoginRequest);
+
+impl FromRequest<ApiState> for LoginBody {
+    type Rejection = Response;
+
+    async fn from_request(request: Request<Body>, state: &ApiState) -> Result<Self, Response> {
+        let kind = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        let kind = kind.unwrap_or_default().to_owned();
+        // Differs from RPort: parameters such as a charset are ignored instead of refused.
+        match kind.split(';').next().unwrap_or_default().trim() {
+            "application/json" => {
+                let body::Json(login) = body::Json::from_request(request, state).await?;
+                Ok(Self(login))
+            }
+            "application/x-www-form-urlencoded" => Self::from_form(request, state).await,
+            _ => Err(invalid(format!("unsupported content type: {kind}"))),
+        }
+    }
+}
+
+impl LoginBody {
+    async fn from_form(request: Request<Body>, state: &ApiState) -> Result<Self, Response> {
+        let limit = state.options().max_request_bytes;
+        let body = body::read(request, limit).await.map_err(|error| match error {
+            ReadError::TooLarge => compat::form_too_large(limit),
+            ReadError::TooSlow => invalid("the body did not arrive in time".to_owned()),
+            ReadError::Broken(text) => invalid(text),
+        })?;
+        let mut login = LoginRequest::default();
+        for (name, value) in form_urlencoded::parse(&body) {
+            match &*name {
+                "username" => login.username = value.into_owned(),
+                "password" => login.password = value.into_owned(),
+                _ => {}
+            }
+        }
+        Ok(Self(login))
+    }
+}
+
+fn invalid(text: String) -> Response {
+    ApiError::from(Error::invalid(text)).into_response()
+}

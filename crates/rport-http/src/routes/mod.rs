@@ -1,0 +1,10 @@
+//! One file per resource. A route reads its input, calls one service and wraps the answer.
+
+pub(crate) mod auth;
+pub(crate) mod clients;
+pub(crate) mod login;
+pub(crate) mod me;
+pub(crate) mod metrics;
+pub(crate) mod openapi;
+pub(crate) mod status;
+pub(crate) mod tunnels;

@@ -1,0 +1,203 @@
+//! Accepts connections of the API port and speaks HTTP on them.
+//!
+//! Every step before a request is complete has a deadline: TLS handshake, header block, and (in `body.rs`) the body. A
+//! silent peer is gone within seconds, and the number of connections is bounded.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rport_runtime::Tasks;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+use tracing::{debug, warn};
+
+/// How long a TLS handshake may take.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// How long a header block may take. Also the time a connection may idle between two requests.
+const HEADER_LIMIT: Duration = Duration::from_secs(5);
+/// How often HTTP/2 asks whether a silent peer is still there, and how long that may take.
+const PING: Duration = Duration::from_secs(20);
+/// Pause after a failed accept; out of file descriptors, accept would fail again at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Smallest buffer the HTTP/1 parser works with.
+const SMALLEST_HEADER_LIMIT: usize = 8192;
+/// Requests one HTTP/2 connection may have in flight.
+const MAX_STREAMS: u32 = 100;
+
+/// The accept loop's parts.
+pub(crate) struct Acceptor {
+    pub(crate) listener: TcpListener,
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    pub(crate) router: Router,
+    pub(crate) max_header_bytes: usize,
+    pub(crate) max_connections: usize,
+    pub(crate) tasks: Tasks,
+}
+
+impl Acceptor {
+    /// Serves until the soft stop; requests under way then may finish until the hard stop.
+    pub(crate) async fn run(self) {
+        let slots = Arc::new(Semaphore::new(self.max_connections));
+        let stop = self.tasks.soft();
+        let connection = Arc::new(ConnectionParts {
+            tls: self.tls.map(TlsAcceptor::from),
+            router: self.router,
+            max_header_bytes: self.max_header_bytes.max(SMALLEST_HEADER_LIMIT),
+            tasks: self.tasks.clone(),
+        });
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => return,
+                accepted = accept(&self.listener, &slots) => accepted,
+            };
+            match accepted {
+                Ok((slot, socket, peer)) => {
+                    let connection = Arc::clone(&connection);
+                    self.tasks.spawn("api-connection", async move {
+                        connection.serve(socket, peer).await;
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    warn!(%error, "the API cannot accept a connection, trying again");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// Waits for a free slot first, so that connections over the limit stay in the backlog.
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+    let slot = Arc::clone(slots)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (socket, peer) = listener.accept().await?;
+    Ok((slot, socket, peer))
+}
+
+/// What every connection needs.
+struct ConnectionParts {
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    max_header_bytes: usize,
+    tasks: Tasks,
+}
+
+impl ConnectionParts {
+    async fn serve(&self, socket: TcpStream, peer: SocketAddr) {
+        let _ = socket.set_nodelay(true); // best effort
+        let Some(tls) = &self.tls else {
+            return self.http1(socket, peer).await;
+        };
+        match tokio::time::timeout(HANDSHAKE_LIMIT, tls.accept(socket)).await {
+            Ok(Ok(stream)) => {
+                if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                    self.http2(stream, peer).await;
+                } else {
+                    self.http1(stream, peer).await;
+                }
+            }
+            Ok(Err(error)) => debug!(%peer, %error, "TLS handshake on the API port failed"),
+            Err(_) => debug!(%peer, "TLS handshake on the API port took too long"),
+        }
+    }
+
+    async fn http1<S>(&self, stream: S, peer: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_LIMIT)
+            .max_buf_size(self.max_header_bytes);
+        let connection = builder
+            .serve_connection(TokioIo::new(stream), self.service(peer))
+            .with_upgrades();
+        tokio::pin!(connection);
+        let soft = self.tasks.soft();
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = soft.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                self.until_hard_stop(connection).await
+            }
+        };
+        report(peer, ended);
+    }
+
+    async fn http2<S>(&self, stream: S, peer: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PING)
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(u32::try_from(self.max_header_bytes).unwrap_or(u32::MAX));
+        let connection = builder.serve_connection(TokioIo::new(stream), self.service(peer));
+        tokio::pin!(connection);
+        let soft = self.tasks.soft();
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = soft.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                self.until_hard_stop(connection).await
+            }
+        };
+        report(peer, ended);
+    }
+
+    async fn until_hard_stop(
+        &self,
+        connection: impl Future<Output = hyper::Result<()>>,
+    ) -> hyper::Result<()> {
+        let hard = self.tasks.hard();
+        tokio::select! {
+            ended = connection => ended,
+            () = hard.cancelled() => Ok(()),
+        }
+    }
+
+    fn service(
+        &self,
+        peer: SocketAddr,
+    ) -> impl hyper::service::Service<
+        http::Request<Incoming>,
+        Response = axum::response::Response,
+        Error = Infallible,
+        Future: Send + 'static,
+    > + Clone
+    + use<> {
+        let router = self.router.clone().into_service::<Incoming>();
+        TowerToHyperService::new(router.map_request(move |mut request: http::Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request
+        }))
+    }
+}
+
+fn report(peer: SocketAddr, ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        debug!(%peer, %error, "API connection ended with an error");
+    }
+}

@@ -1,0 +1,166 @@
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::rig::{ADMIN, Rig, answer, sent};
+
+const NOT_FOUND: &str = "404 page not found\n";
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_not_found_in_plain_text() {
+    let rig = Rig::new().await;
+    let check = async |method: Method, path: &str| {
+        let response = sent(rig.as_user(ADMIN, method.clone(), path)).await;
+        assert_eq!(response.status(), 404, "{method} {path}");
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+        assert!(!response.headers().contains_key("allow"), "{method} {path}");
+        if method != Method::HEAD {
+            assert_eq!(
+                response.headers()["content-type"],
+                "text/plain; charset=utf-8",
+                "{method} {path}"
+            );
+            assert_eq!(response.text().await.expect("body"), NOT_FOUND, "{method} {path}");
+        }
+    };
+    check(Method::GET, "/nothing").await;
+    check(Method::GET, "//").await;
+    check(Method::GET, "//metrics").await;
+    check(Method::GET, "/clients/").await;
+    check(Method::GET, "/Clients").await;
+    check(Method::POST, "/clients").await;
+    check(Method::PATCH, "/clients/open").await;
+    check(Method::OPTIONS, "/status").await;
+    check(Method::HEAD, "/status").await;
+    check(Method::GET, "/clients/open/tunnels").await;
+}
+
+#[tokio::test]
+async fn unclean_paths_move() {
+    let rig = Rig::new().await;
+    let response = sent(rig.anonymous(Method::GET, "//api//v1/./status?x=1")).await;
+    assert_eq!(response.status(), StatusCode::MOVED_PERMANENTLY);
+    assert_eq!(response.headers()["location"], "/api/v1/status?x=1");
+}
+
+#[tokio::test]
+async fn cors_is_off_unless_asked_for() {
+    let rig = Rig::new().await;
+    let response = sent(rig.get("/status").header("origin", "https://ui.example")).await;
+    assert!(!response.headers().contains_key("access-control-allow-origin"));
+}
+
+#[tokio::test]
+async fn listed_origins_may_call() {
+    let rig = Rig::with(|_, api| api.cors = vec!["https://ui.example".to_owned()]).await;
+    let response = sent(rig.get("/status").header("origin", "https://ui.example")).await;
+    assert_eq!(
+        response.headers()["access-control-allow-origin"],
+        "https://ui.example"
+    );
+    assert_eq!(response.headers()["access-control-allow-credentials"], "true");
+    let other = sent(rig.get("/status").header("origin", "https://evil.example")).await;
+    assert!(!other.headers().contains_key("access-control-allow-origin"));
+
+    let preflight = rig
+        .anonymous(Method::OPTIONS, "/clients")
+        .header("origin", "https://ui.example")
+        .header("access-control-request-method", "PUT")
+        .header("access-control-request-headers", "authorization");
+    let response = sent(preflight).await;
+    assert_eq!(response.status(), 200);
+    let header = |name: &str| {
+        response.headers()[name]
+            .to_str()
+            .expect("text")
+            .to_ascii_lowercase()
+    };
+    assert!(header("access-control-allow-methods").contains("put"));
+    assert!(header("access-control-allow-headers").contains("authorization"));
+}
+
+#[tokio::test]
+async fn every_origin_never_gets_credentials() {
+    let rig = Rig::with(|_, api| api.cors = vec!["*".to_owned()]).await;
+    let response = sent(rig.get("/status").header("origin", "https://any.example")).await;
+    assert_eq!(response.headers()["access-control-allow-origin"], "*");
+    assert!(
+        !response
+            .headers()
+            .contains_key("access-control-allow-credentials")
+    );
+}
+
+#[tokio::test]
+async fn answers_are_compressed_on_request_and_not_to_be_cached() {
+    let rig = Rig::new().await;
+    let response = sent(rig.get("/status").header("accept-encoding", "gzip")).await;
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    assert_eq!(response.headers()["x-frame-options"], "SAMEORIGIN");
+    let body = response.bytes().await.expect("body");
+    assert_eq!(&body[..2], [0x1f, 0x8b]);
+}
+
+#[tokio::test]
+async fn files_are_served_beside_the_api() {
+    let site = tempfile::tempdir().expect("directory");
+    std::fs::write(site.path().join("index.html"), "first page").expect("file");
+    std::fs::write(site.path().join("app.js"), "script").expect("file");
+    let root = site.path().to_owned();
+    let rig = Rig::with(|_, api| api.doc_root = Some(root)).await;
+    let text = async |path: &str| {
+        sent(rig.anonymous(Method::GET, path))
+            .await
+            .text()
+            .await
+            .expect("body")
+    };
+    assert_eq!(text("//").await, "first page");
+    assert_eq!(text("//app.js").await, "script");
+    assert_eq!(text("//dashboard/anything").await, "first page");
+    assert_eq!(text("//other").await, NOT_FOUND);
+    assert_eq!(text("/nothing").await, NOT_FOUND);
+    assert_eq!(
+        answer(rig.get("/me/ip")).await,
+        (200, json!({"data": {"ip": "127.0.0.1"}}))
+    );
+}
+
+#[tokio::test]
+async fn the_access_log_has_a_line_per_request_without_secrets() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = dir.path().join("access.log");
+    let file = path.clone();
+    let rig = Rig::with(|_, api| api.access_log_file = Some(file)).await;
+    let request = rig
+        .get("/status?access_token=secret.jwt")
+        .header("user-agent", "test/1");
+    assert_eq!(sent(request).await.status(), 200);
+    let mut log = String::new();
+    for _ in 0..1000 {
+        log = std::fs::read_to_string(&path).expect("log");
+        if log.ends_with('\n') {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert!(log.starts_with("127.0.0.1 - - ["), "{log}");
+    assert!(
+        log.contains("\"GET /api/v1/status?access_token=*** HTTP/1.1\" 200 "),
+        "{log}"
+    );
+    assert!(log.ends_with("\"-\" \"test/1\"\n"), "{log}");
+}
+
+#[tokio::test]
+async fn metrics_are_shown_only_when_enabled() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let rig = Rig::with(|_, api| api.metrics = Some(handle)).await;
+    let response = sent(rig.anonymous(Method::GET, "//metrics")).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(
+        response.headers()["content-type"],
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
+}

@@ -1,0 +1,11 @@
+//! The API as its callers see it: a real server on a free port, spoken to over HTTP.
+
+mod access;
+mod clients;
+mod hardening;
+mod layers;
+mod login;
+mod openapi;
+mod rig;
+mod tls;
+mod tunnels;

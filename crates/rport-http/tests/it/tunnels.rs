@@ -1,0 +1,1 @@
+//! Tunnels through the API, with an agent that is a few lines of test code.
