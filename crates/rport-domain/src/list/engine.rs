@@ -47,6 +47,7 @@ impl Filter {
             values: Vec::new(),
             all: false,
             tests: Vec::new(),
+            patterns: 0,
         }
     }
 
