@@ -119,14 +119,14 @@ impl BehindNat {
         let net = std::process::id() % 250 + 1;
         let (i, r) = (inside.name(), router.name());
         run(&format!(
-            "ip link add up netns {i} type veth peer name lan netns {r}"
+            "ip link add name uplink netns {i} type veth peer name lan netns {r}"
         ))?;
-        inside.run(&format!("ip addr add 10.77.{net}.2/24 dev up"))?;
-        inside.run("ip link set up up")?;
+        inside.run(&format!("ip addr add 10.77.{net}.2/24 dev uplink"))?;
+        inside.run("ip link set uplink up")?;
         inside.run(&format!("ip route add default via 10.77.{net}.1"))?;
         router.run(&format!("ip addr add 10.77.{net}.1/24 dev lan"))?;
         router.run("ip link set lan up")?;
-        run(&format!("ip link add rpt{net} type veth peer name wan netns {r}"))?;
+        run(&format!("ip link add name rpt{net} type veth peer name wan netns {r}"))?;
         run(&format!("ip addr add 10.78.{net}.1/24 dev rpt{net}"))?;
         run(&format!("ip link set rpt{net} up"))?;
         router.run(&format!("ip addr add 10.78.{net}.2/24 dev wan"))?;

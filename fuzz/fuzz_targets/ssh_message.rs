@@ -1,0 +1,6 @@
+//! SSH messages after decryption.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| rport_transport::fuzzing::message(bytes));

@@ -1,0 +1,6 @@
+//! SSH packets in clear and under every cipher.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| rport_transport::fuzzing::packet(bytes));
