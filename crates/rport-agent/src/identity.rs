@@ -10,7 +10,7 @@ use crate::sysinfo::{MachineIdError, SystemFiles, SystemInfo, machine_id};
 /// The machine has no id to use as client id.
 #[derive(Debug, thiserror::Error)]
 #[error("could not use system id as client id: {0}")]
-pub(crate) struct IdentityError(#[from] MachineIdError);
+pub(crate) struct IdentityError(MachineIdError);
 
 /// Puts together the request that introduces this client.
 ///
@@ -29,7 +29,7 @@ pub(crate) fn introduce(
     let client = &config.client;
     let system = SystemInfo::collect(files, &clock.now_local());
     let id = match client.id.as_str() {
-        "" if client.use_system_id => machine_id(files)?,
+        "" if client.use_system_id => machine_id(files).map_err(IdentityError)?,
         id => id.to_owned(),
     };
     let name = match client.name.as_str() {

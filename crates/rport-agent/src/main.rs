@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::anyhow;
 use rport_agent::cli::{self, CommandLine, Invocation};
 use rport_agent::config::{self, AgentConfig, Surroundings};
 use rport_agent::{Agent, AgentHandle, AgentState, service, startup};
@@ -49,8 +49,9 @@ fn say(text: &str) {
     println!("{text}");
 }
 
+#[expect(clippy::print_stderr, reason = "the program ends, and the log may not exist")]
 fn complain(error: &anyhow::Error) {
-    eprintln!("{error:#}");
+    eprintln!("{error}");
 }
 
 fn run(line: &CommandLine) -> anyhow::Result<()> {
@@ -62,8 +63,8 @@ fn run(line: &CommandLine) -> anyhow::Result<()> {
     let config = loaded.config;
     startup::check_root(&config)?;
     let output = config.logging.file.clone().map_or(Output::Stdout, Output::File);
-    let telemetry =
-        Telemetry::init("client", config.logging.level, output).context("failed starting log output")?;
+    let telemetry = Telemetry::init("client", config.logging.level, output)
+        .map_err(|error| anyhow!("failed starting log output: {error}"))?;
     for warning in loaded.warnings {
         warn!("{warning}");
     }
@@ -82,7 +83,7 @@ fn run(line: &CommandLine) -> anyhow::Result<()> {
         .worker_threads(threads)
         .enable_all()
         .build()
-        .context("can't start the runtime")?;
+        .map_err(|error| anyhow!("can't start the runtime: {error}"))?;
     let end = runtime.block_on(serve(config, &telemetry));
     // Blocking work that hangs, on a dead disk for example, must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -90,7 +91,7 @@ fn run(line: &CommandLine) -> anyhow::Result<()> {
 }
 
 async fn serve(config: AgentConfig, telemetry: &Telemetry) -> anyhow::Result<()> {
-    let signals = Signals::install().context("can't handle signals")?;
+    let signals = Signals::install().map_err(|error| anyhow!("can't handle signals: {error}"))?;
     let tasks = Tasks::new();
     let agent = Agent::start(config, &tasks);
     systemd::ready();

@@ -15,7 +15,7 @@ const PACKAGED_CONFIG: &str = "/etc/rport/rport.conf";
 #[derive(Debug, thiserror::Error)]
 pub enum ManageError {
     /// The configuration the service would start with is not sound.
-    #[error("{0}")]
+    #[error(transparent)]
     Config(#[from] ConfigError),
     /// There is no configuration file to start with.
     #[error("--service install needs a configuration file: add --config FILE")]
@@ -24,7 +24,7 @@ pub enum ManageError {
     #[error("can't find the path of this program: {0}")]
     Executable(std::io::Error),
     /// The service manager refused.
-    #[error("{0}")]
+    #[error(transparent)]
     Service(#[from] ServiceError),
 }
 

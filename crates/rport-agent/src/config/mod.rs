@@ -104,7 +104,7 @@ pub struct Loaded {
 pub enum ConfigError {
     /// The file cannot be read at all.
     #[error("invalid config: {0}")]
-    Load(#[from] LoadError),
+    Load(LoadError),
     /// Values cannot be read.
     #[error("invalid config: {}", lines(.0))]
     Unreadable(Vec<Problem>),
@@ -144,7 +144,7 @@ impl Invalid {
 pub fn load(line: &CommandLine, surroundings: &Surroundings) -> Result<Loaded, ConfigError> {
     let path = line.config.clone().or_else(|| find_in_current_dir(DEFAULT_FILE));
     let document = match path {
-        Some(path) => Document::load(&path)?,
+        Some(path) => Document::load(&path).map_err(ConfigError::Load)?,
         None => Document::empty(),
     };
     resolve(document, line, surroundings)
@@ -155,7 +155,7 @@ pub fn load(line: &CommandLine, surroundings: &Surroundings) -> Result<Loaded, C
 /// # Errors
 /// As [`load`].
 pub fn from_toml(text: &str) -> Result<AgentConfig, ConfigError> {
-    let document = Document::parse(text, DEFAULT_FILE)?;
+    let document = Document::parse(text, DEFAULT_FILE).map_err(ConfigError::Load)?;
     resolve(document, &CommandLine::default(), &Surroundings::default()).map(|loaded| loaded.config)
 }
 

@@ -77,7 +77,9 @@ pub(super) async fn admit(
             other => ConnectError::Broken(other.to_string()),
         })?;
     match reply {
-        Reply::Success(payload) => Ok(NewConnection::decode_reply(&payload)?.unwrap_or_default()),
+        Reply::Success(payload) => Ok(NewConnection::decode_reply(&payload)
+            .map_err(ConnectError::Reply)?
+            .unwrap_or_default()),
         Reply::Failure(text) => {
             let text = foreign(&text);
             if text.contains(texts::ALREADY_CONNECTED_PREFIX) {

@@ -14,16 +14,16 @@ pub(crate) enum ConnectError {
     #[error("network interface {0:?} has no usable address; check 'bind_interface'")]
     Interface(String),
     /// No WebSocket came about.
-    #[error("{0}")]
+    #[error(transparent)]
     Dial(#[from] DialError),
     /// The SSH handshake failed.
-    #[error("{0}")]
+    #[error(transparent)]
     Handshake(#[from] HandshakeError),
     /// The server keeps silent about our request.
     #[error("the server did not answer the connection request within {} s", .0.as_secs())]
     Unanswered(Duration),
     /// There is no client id.
-    #[error("{0}")]
+    #[error(transparent)]
     Identity(#[from] IdentityError),
     /// Another connection holds our client id.
     #[error("client id {id} is already in use, or its previous session was not properly closed: {text}")]
@@ -38,7 +38,7 @@ pub(crate) enum ConnectError {
     Refused(String),
     /// The server's answer makes no sense.
     #[error("can't decode reply payload: {0}")]
-    Reply(#[from] PayloadError),
+    Reply(PayloadError),
     /// The link broke before the server answered.
     #[error("the connection broke before the server accepted it: {0}")]
     Broken(String),

@@ -106,9 +106,8 @@ impl Connector {
                     policy.lost(lifetime)
                 }
                 Ended::Failed(failure) => {
-                    let pause = policy.failed();
-                    error!("Connection error: {failure} ({})", policy.describe());
-                    match pause {
+                    error!("Connection error: {failure}{}", policy.describe());
+                    match policy.failed() {
                         Some(pause) => pause,
                         None => {
                             error!("Connection error: max retries exceeded");

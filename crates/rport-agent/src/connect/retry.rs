@@ -77,11 +77,12 @@ impl RetryPolicy {
         self.losses.next()
     }
 
-    /// Describes the number of failures for the log: `attempt: 3 of infinite`.
+    /// Says for the log how many attempts have been made again, with a blank before: ` (attempt: 3 of infinite)`.
     pub(super) fn describe(&self) -> String {
-        match self.max_failures {
-            Some(max) => format!("attempt: {} of {max}", self.failed),
-            None => format!("attempt: {} of infinite", self.failed),
+        match (self.failed, self.max_failures) {
+            (0, _) => String::new(),
+            (failed, Some(max)) => format!(" (attempt: {failed} of {max})"),
+            (failed, None) => format!(" (attempt: {failed} of infinite)"),
         }
     }
 }
@@ -116,10 +117,11 @@ mod tests {
         let mut never = policy(0);
         assert_eq!(never.failed(), None);
         let mut twice = policy(2);
+        assert_eq!(twice.describe(), "");
         assert!(twice.failed().is_some());
         twice.accepted();
         assert!(twice.failed().is_some() && twice.failed().is_some());
-        assert_eq!(twice.describe(), "attempt: 2 of 2");
+        assert_eq!(twice.describe(), " (attempt: 2 of 2)");
         assert_eq!(twice.failed(), None);
     }
 

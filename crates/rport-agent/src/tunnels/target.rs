@@ -27,7 +27,7 @@ const MAX_ADDRESSES: usize = 16;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TargetError {
     /// Not `host:port`.
-    #[error("{0}")]
+    #[error(transparent)]
     Address(#[from] HostPortError),
     /// The port is no number from 0 to 65535.
     #[error("address {0}: invalid port")]
