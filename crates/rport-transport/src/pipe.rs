@@ -19,6 +19,9 @@ use crate::ssh::channel::{ChannelState, DATA_ROOM};
 
 /// First guess at how much a socket has to say; doubles while reads fill it.
 const SMALL_READ: usize = 4 * 1024;
+/// A full packet with its frame just fits one segment of a loopback interface (MTU 65536): a few bytes more and each
+/// packet would cost the kernel two segments and the reader two wake-ups.
+const LARGEST_READ: usize = 63 * 1024;
 /// A Go peer ends both directions when one ends. So after the socket's end of file it is told only when nothing has
 /// come back for this long, or a last answer would be cut off.
 const GO_EOF_QUIET: Duration = Duration::from_secs(1);
@@ -74,7 +77,10 @@ pub async fn pipe(channel: Channel, socket: TcpStream) -> PipeStats {
                     if !ours && !down_over {
                         down_over = wait_for_quiet(state, down.as_mut()).await;
                     }
-                    state.send_eof();
+                    // When the other direction is over as well, CLOSE follows at once and says it all.
+                    if !down_over {
+                        state.send_eof();
+                    }
                 }
             }
         }
@@ -174,7 +180,7 @@ async fn up(state: &ChannelState, socket: &TcpStream, from_socket: &mut u64) -> 
             Ok(n) => {
                 *from_socket += n as u64;
                 if n == want {
-                    size = want.max(size.saturating_mul(2)).min(MAX_READ);
+                    size = want.max(size.saturating_mul(2)).min(LARGEST_READ);
                 } else if n < size / 4 {
                     size = (size / 2).max(SMALL_READ);
                 }
@@ -185,6 +191,3 @@ async fn up(state: &ChannelState, socket: &TcpStream, from_socket: &mut u64) -> 
         }
     }
 }
-
-/// Never more than the largest packet.
-const MAX_READ: usize = 64 * 1024;
