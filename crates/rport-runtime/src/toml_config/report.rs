@@ -32,13 +32,29 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, key, text, .. } = self;
+        let Self { file, text, .. } = self;
+        let key = OneLine(&self.key);
         match &self.origin {
             Origin::Line(line) => write!(f, "{file}:{line}: key '{key}': {text}"),
             Origin::Outside(name) => write!(f, "{name} (key '{key}'): {text}"),
             Origin::Missing if file.is_empty() => write!(f, "key '{key}': {text}"),
             Origin::Missing => write!(f, "{file}: key '{key}': {text}"),
         }
+    }
+}
+
+/// A key as written in the file may hold line breaks; a message must not.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| {
+            if c.is_control() {
+                write!(f, "{}", c.escape_default())
+            } else {
+                write!(f, "{c}")
+            }
+        })
     }
 }
 

@@ -132,6 +132,16 @@ fn unknown_keys_and_sections_are_warnings_with_a_suggestion() {
 }
 
 #[test]
+fn a_key_with_a_line_break_stays_on_one_line() {
+    let document = parse("[a]\n\"x\\ny: forged\" = 1\n");
+    document.section("a");
+    assert_eq!(
+        warnings(document),
+        [r"f.conf:2: key 'a.x\ny: forged': unknown key, ignored"]
+    );
+}
+
+#[test]
 fn a_bare_number_as_duration_is_nanoseconds_and_a_warning() {
     let document = parse("[a]\nwait = 2\nnone = 0\n");
     let a = document.section("a");
@@ -247,7 +257,10 @@ fn read_everything(document: Document) {
         }
         section.free_entries();
     }
-    document.finish();
+    let report = document.finish();
+    for problem in report.errors.iter().chain(&report.warnings) {
+        assert!(!problem.to_string().contains('\n'), "{problem:?}");
+    }
 }
 
 proptest! {

@@ -18,6 +18,8 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use http::Uri;
 use rport_domain::PortSet;
 use rport_runtime::toml_config::{Document, Report};
@@ -69,6 +71,13 @@ pub struct Config {
     pub users: Option<Source>,
     /// How codes for a second factor reach the user; `None` without them.
     pub code_delivery: Option<CodeDelivery>,
+}
+
+/// Every `section.key` that the program knows.
+pub fn known_keys() -> BTreeSet<String> {
+    let document = Document::empty();
+    Config::read_sections(&document);
+    document.known_keys()
 }
 
 impl Config {
