@@ -40,7 +40,7 @@ impl From<&str> for LoginToken {
     fn from(token: &str) -> Self {
         Self {
             token: token.to_owned(),
-            two_fa: (),
+            two_fa: None,
         }
     }
 }
