@@ -7,6 +7,7 @@
 
 pub mod access;
 mod client;
+pub mod client_auth;
 mod client_details;
 mod client_view;
 mod error;
@@ -22,6 +23,7 @@ pub mod tunnel_rules;
 mod user;
 
 pub use client::{ClientRecord, ConnectionState};
+pub use client_auth::{CLIENT_AUTH_LIST, ClientAuthView, StoredPassword};
 pub use client_details::ClientDetails;
 pub use client_view::{CLIENT_FIELDS, CLIENT_LIST, ClientView};
 pub use error::{Error, Kind, Result};
