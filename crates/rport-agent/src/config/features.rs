@@ -6,6 +6,7 @@ use regex::Regex;
 
 use super::Invalid;
 use super::glob;
+use super::go_regex;
 use super::sections::{FileReceptionSection, MonitoringSection, RemoteCommandsSection, RemoteScriptsSection};
 
 /// Which of the two lists of patterns decides first.
@@ -28,6 +29,15 @@ impl FilterOrder {
     }
 }
 
+/// A regular expression as configured and compiled.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    /// As configured, in Go's syntax.
+    pub text: String,
+    /// What it means.
+    pub regex: Regex,
+}
+
 /// Settings of remote commands.
 #[derive(Debug, Clone)]
 pub struct RemoteCommandsOptions {
@@ -36,9 +46,9 @@ pub struct RemoteCommandsOptions {
     /// Most bytes of each output stream to send back.
     pub send_back_limit: u64,
     /// Patterns of allowed commands.
-    pub allow: Vec<Regex>,
+    pub allow: Vec<Pattern>,
     /// Patterns of denied commands.
-    pub deny: Vec<Regex>,
+    pub deny: Vec<Pattern>,
     /// Which list decides first.
     pub order: FilterOrder,
 }
@@ -126,19 +136,14 @@ pub(super) fn remote_commands(section: &RemoteCommandsSection) -> Result<RemoteC
     })
 }
 
-fn patterns(list: &[String]) -> Result<Vec<Regex>, String> {
+fn patterns(list: &[String]) -> Result<Vec<Pattern>, String> {
     list.iter()
-        .map(|pattern| {
-            Regex::new(pattern).map_err(|error| {
-                // The library draws the pattern over several lines; the reason is the last of them.
-                let text = error.to_string();
-                let reason = text
-                    .lines()
-                    .last()
-                    .unwrap_or_default()
-                    .trim_start_matches("error: ");
-                format!("invalid regular expression \"{pattern}\": {reason}")
-            })
+        .map(|text| match go_regex::compile(text) {
+            Ok(regex) => Ok(Pattern {
+                text: text.clone(),
+                regex,
+            }),
+            Err(reason) => Err(format!("invalid regular expression \"{text}\": {reason}")),
         })
         .collect()
 }

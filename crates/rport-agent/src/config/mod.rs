@@ -11,6 +11,7 @@ mod client;
 mod connection;
 mod features;
 mod glob;
+mod go_regex;
 mod interpreters;
 mod sections;
 #[cfg(test)]
@@ -26,7 +27,7 @@ use rport_runtime::toml_config::{Document, LoadError, Problem, Value, find_in_cu
 pub use client::ClientOptions;
 pub use connection::{ConnectionOptions, StepTimeouts};
 pub use features::{
-    FileReceptionOptions, FilterOrder, MonitoringOptions, NetworkCard, RemoteCommandsOptions,
+    FileReceptionOptions, FilterOrder, MonitoringOptions, NetworkCard, Pattern, RemoteCommandsOptions,
 };
 pub use interpreters::{InterpreterAlias, InterpreterEncoding};
 

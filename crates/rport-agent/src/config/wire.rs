@@ -14,7 +14,7 @@ use rport_protocol::{
 };
 use rport_runtime::telemetry::LogLevel;
 
-use super::{AgentConfig, NetworkCard};
+use super::{AgentConfig, NetworkCard, Pattern};
 use crate::attributes::Attributes;
 
 impl AgentConfig {
@@ -109,8 +109,7 @@ impl AgentConfig {
 
     fn report_commands(&self) -> RemoteCommandsSection {
         let commands = &self.remote_commands;
-        let texts =
-            |list: &[regex::Regex]| Some(list.iter().map(|regex| regex.as_str().to_owned()).collect());
+        let texts = |list: &[Pattern]| Some(list.iter().map(|pattern| pattern.text.clone()).collect());
         RemoteCommandsSection {
             enabled: false,
             send_back_limit: i64::try_from(commands.send_back_limit).unwrap_or(i64::MAX),

@@ -29,7 +29,7 @@ use rport_protocol::{Remote, ServerUrl};
 use rport_runtime::{Clock, Tasks};
 use rport_transport::Connection;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, error, info, warn};
 
 use attempt::LoggedIn;
@@ -182,16 +182,22 @@ impl Connector {
     async fn introduce(&self, connection: &Connection) -> Result<Vec<Remote>, ConnectError> {
         let context = self.context.clone();
         let (session_id, files, clock) = (self.session_id.clone(), self.files.clone(), self.clock.clone());
-        let introduction = self
-            .tasks
-            .spawn_blocking("describe the machine", move || {
-                let attributes = context.attributes.current();
-                identity::introduce(&context.config, attributes, &session_id, &files, &clock)
-            })
-            .await
-            .map_err(|error| ConnectError::Broken(error.to_string()))??;
-        debug!(client.id = %introduction.id, "Sending connection request.");
         let limit = self.context.config.connection.timeouts.admission;
+        let describing = self.tasks.spawn_blocking("describe the machine", move || {
+            let attributes = context.attributes.current();
+            identity::introduce(&context.config, attributes, &session_id, &files, &clock)
+        });
+        // Reading the machine's files takes a millisecond, unless a disk hangs.
+        let introduction = match timeout(limit, describing).await {
+            Ok(Ok(introduction)) => introduction?,
+            Ok(Err(error)) => return Err(ConnectError::Broken(error.to_string())),
+            Err(_) => {
+                return Err(ConnectError::Broken(
+                    "describing this machine takes too long".to_owned(),
+                ));
+            }
+        };
+        debug!(client.id = %introduction.id, "Sending connection request.");
         tokio::select! {
             // The answer first: a refusal is followed by the end of the link, and says more than it.
             biased;
