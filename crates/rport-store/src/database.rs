@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{StoreError, StoreErrorKind};
-use crate::migrations::{Migration, migrate};
+use crate::migrations::{Migration, migrate, migrate_own};
 use crate::writer::{self, Job, Write};
 
 /// How long SQLite waits for a lock another process holds.
@@ -39,9 +39,22 @@ struct Inner {
 impl Database {
     /// Opens or creates the file, brings its schema up to date and starts its writer. Blocks on the disk.
     pub(crate) fn open(path: &Path, wal: bool, migrations: &[Migration]) -> Result<Self, StoreError> {
+        Self::start(path, wal, |connection| migrate(connection, path, migrations))
+    }
+
+    /// The same for a file the Go server does not know, see [`migrate_own`].
+    pub(crate) fn open_own(path: &Path, wal: bool, schema: &[&str]) -> Result<Self, StoreError> {
+        Self::start(path, wal, |connection| migrate_own(connection, path, schema))
+    }
+
+    fn start(
+        path: &Path,
+        wal: bool,
+        migrate: impl FnOnce(&mut Connection) -> Result<(), StoreError>,
+    ) -> Result<Self, StoreError> {
         make_private(path)?;
         let mut connection = connect(path, wal)?;
-        migrate(&mut connection, path, migrations)?;
+        migrate(&mut connection)?;
         let reader = connect(path, wal)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -148,4 +161,68 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
 fn make_private(path: &Path) -> Result<(), StoreError> {
     let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
     opened.map(drop).map_err(|error| StoreError::io(path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &[Migration] = &[Migration { version: 1, sql: "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)" }];
+
+    fn open() -> (Database, tempfile::TempDir) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let database = Database::open(&directory.path().join("t.db"), true, TABLE).expect("opens");
+        (database, directory)
+    }
+
+    async fn insert(database: &Database, number: i64) -> Result<usize, StoreError> {
+        database.write(move |connection| connection.execute("INSERT INTO t VALUES (?1, 'x')", [number])).await
+    }
+
+    async fn count(database: &Database) -> i64 {
+        let count = |connection: &Connection| connection.query_row("SELECT COUNT(*) FROM t", [], |row| row.get(0));
+        database.read(count).await.expect("counts")
+    }
+
+    #[tokio::test]
+    async fn a_failing_write_does_not_take_its_neighbours_along() {
+        let (database, _directory) = open();
+        // The first write keeps the writer busy until the others have queued up behind it as one batch.
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let busy = database.write(move |connection| {
+            wait.recv().expect("the test is still there");
+            connection.execute("INSERT INTO t VALUES (0, 'x')", [])
+        });
+        let half = database.write(|connection| {
+            connection.execute("INSERT INTO t VALUES (7, 'undone')", [])?;
+            connection.execute("INSERT INTO no_such_table VALUES (1)", [])
+        });
+        let panics = database.write(|_| -> rusqlite::Result<usize> { panic!("a bug in a query") });
+        let release = async { go.send(()).expect("the writer is still there") };
+        let all = tokio::join!(busy, insert(&database, 1), half, panics, insert(&database, 2), release);
+        assert!(all.0.is_ok() && all.1.is_ok() && all.4.is_ok());
+        assert!(all.2.is_err() && all.3.is_err());
+        assert_eq!(count(&database).await, 3);
+        insert(&database, 7).await.expect("the half of the failed write is gone");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_and_survived() {
+        let (database, _directory) = open();
+        let limit = |pages: i64| {
+            move |connection: &Connection| {
+                connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get::<_, i64>(0))
+            }
+        };
+        database.write(limit(1)).await.expect("no page more than there are");
+        let big = database
+            .write(|connection| connection.execute("INSERT INTO t VALUES (1, ?1)", ["x".repeat(100_000)]))
+            .await;
+        let error = big.expect_err("no room");
+        assert_eq!(*error.kind(), StoreErrorKind::DiskFull);
+        assert!(error.to_string().contains("the disk is full"), "{error}");
+        database.write(limit(1_000_000)).await.expect("room again");
+        insert(&database, 2).await.expect("works again");
+        assert_eq!(count(&database).await, 1);
+    }
 }

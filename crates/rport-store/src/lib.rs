@@ -11,6 +11,8 @@
 //! This crate never names a session, a connection or HTTP, and its errors carry no SQL to the user.
 
 mod api_sessions;
+mod audit_log;
+mod client_auth_extras;
 mod clients;
 mod database;
 mod error;
@@ -22,6 +24,8 @@ mod tests;
 mod writer;
 
 pub use api_sessions::{ApiSession, ApiSessions};
+pub use audit_log::{AuditEntry, AuditLog};
+pub use client_auth_extras::{ClientAuthExtra, ClientAuthExtras};
 pub use clients::Clients;
 pub use error::{StoreError, StoreErrorKind};
 pub use store::{Store, StoreOptions};

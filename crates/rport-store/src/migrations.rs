@@ -48,6 +48,24 @@ pub(crate) fn migrate(
     Ok(())
 }
 
+/// Brings a file the Go server does not know to the newest version. Each step of `schema` leads to the version of its
+/// position, counted from 1 and kept in `user_version`.
+pub(crate) fn migrate_own(connection: &mut Connection, path: &Path, schema: &[&str]) -> Result<(), StoreError> {
+    let failed = |error| StoreError::sqlite(path, error);
+    let current: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    let known = schema.len() as i64;
+    if current > known {
+        return Err(StoreError::new(path, StoreErrorKind::Newer { found: current, known }));
+    }
+    for (version, sql) in (1..).zip(schema).filter(|(version, _)| *version > current) {
+        let step = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        step.execute_batch(sql).map_err(failed)?;
+        step.pragma_update(None, "user_version", version).map_err(failed)?;
+        step.commit().map_err(failed)?;
+    }
+    Ok(())
+}
+
 fn current_version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let row: Option<(i64, Value)> = connection
         .query_row("SELECT version, dirty FROM schema_migrations LIMIT 1", [], |row| {

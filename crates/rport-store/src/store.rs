@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::StoreError;
-use crate::{ApiSessions, Clients};
+use crate::{ApiSessions, AuditLog, ClientAuthExtras, Clients};
 
 /// Where and how the files are kept.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct StoreOptions {
 pub struct Store {
     clients: Clients,
     api_sessions: ApiSessions,
+    client_auth_extras: ClientAuthExtras,
+    audit_log: AuditLog,
 }
 
 impl Store {
@@ -28,7 +30,12 @@ impl Store {
     /// # Errors
     /// The first file that cannot be used, with its path and what to do about it.
     pub fn open(options: &StoreOptions) -> Result<Self, StoreError> {
-        Ok(Self { clients: Clients::open(options)?, api_sessions: ApiSessions::open(options)? })
+        Ok(Self {
+            clients: Clients::open(options)?,
+            api_sessions: ApiSessions::open(options)?,
+            client_auth_extras: ClientAuthExtras::open(options)?,
+            audit_log: AuditLog::open(options)?,
+        })
     }
 
     /// The client records, `clients.db`.
@@ -41,9 +48,21 @@ impl Store {
         &self.api_sessions
     }
 
+    /// What is known about client auths besides id and password, `client_auth_extras.db`.
+    pub fn client_auth_extras(&self) -> &ClientAuthExtras {
+        &self.client_auth_extras
+    }
+
+    /// Who did what, `auditlog.db`.
+    pub fn audit_log(&self) -> &AuditLog {
+        &self.audit_log
+    }
+
     /// Waits until all accepted writes are on disk and closes the files for writing. Call it last at shutdown.
     pub async fn close(&self) {
         self.clients.close().await;
         self.api_sessions.close().await;
+        self.client_auth_extras.close().await;
+        self.audit_log.close().await;
     }
 }

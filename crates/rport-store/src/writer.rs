@@ -15,7 +15,7 @@ const BATCH: usize = 1024;
 /// A write on its way to the writer.
 pub(crate) trait Job: Send {
     /// Does the work inside the open transaction; the answer is sent after the commit.
-    fn run(self: Box<Self>, connection: &Connection, path: &Path) -> Answer;
+    fn run(self: Box<Self>, transaction: &mut Transaction<'_>) -> Answer;
     /// Answers without doing anything.
     fn refuse(self: Box<Self>, error: &StoreError);
 }
@@ -35,9 +35,9 @@ where
     T: Send + 'static,
     F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
 {
-    fn run(self: Box<Self>, connection: &Connection, path: &Path) -> Answer {
+    fn run(self: Box<Self>, transaction: &mut Transaction<'_>) -> Answer {
         let Self { work, answer } = *self;
-        let outcome = alone(connection, path, work);
+        let outcome = transaction.alone(work);
         Box::new(move |committed| {
             let _ = answer.send(match committed {
                 Ok(()) => outcome,
@@ -51,33 +51,51 @@ where
     }
 }
 
-/// Runs `work` so that its failure undoes only itself.
-fn alone<T>(
-    connection: &Connection,
-    path: &Path,
-    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> Result<T, StoreError> {
-    let failed = |error| StoreError::sqlite(path, error);
-    if connection.is_autocommit() {
-        return Err(rolled_back(path));
-    }
-    connection.execute_batch("SAVEPOINT job").map_err(failed)?;
-    // A panic must not take the other callers' writes, nor the thread, with it.
-    let outcome = match catch_unwind(AssertUnwindSafe(|| work(connection))) {
-        Ok(result) => result.map_err(failed),
-        Err(_) => Err(StoreError::new(path, StoreErrorKind::Other("a write panicked".into()))),
-    };
-    if connection.is_autocommit() {
-        return outcome.and_then(|_| Err(rolled_back(path)));
-    }
-    let end = if outcome.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
-    connection.execute_batch(end).map_err(failed)?;
-    outcome
+/// The transaction of one batch.
+pub(crate) struct Transaction<'a> {
+    connection: &'a Connection,
+    path: &'a Path,
+    /// SQLite itself ends a transaction on some errors, a full disk among them; this is the error that did.
+    lost: Option<StoreError>,
 }
 
-/// SQLite itself ends a transaction on some errors, a full disk among them.
-fn rolled_back(path: &Path) -> StoreError {
-    StoreError::new(path, StoreErrorKind::Other("the transaction was rolled back by another write's failure".into()))
+impl Transaction<'_> {
+    /// Runs `work` so that its failure undoes only itself.
+    fn alone<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        if let Some(error) = &self.lost {
+            return Err(error.clone());
+        }
+        let (connection, path) = (self.connection, self.path);
+        let failed = |error| StoreError::sqlite(path, error);
+        connection.execute_batch("SAVEPOINT job").map_err(failed)?;
+        // A panic must not take the other callers' writes, nor the thread, with it.
+        let outcome = match catch_unwind(AssertUnwindSafe(|| work(connection))) {
+            Ok(result) => result.map_err(failed),
+            Err(_) => Err(StoreError::new(path, StoreErrorKind::Other("a write panicked".into()))),
+        };
+        if connection.is_autocommit() {
+            let error = match outcome {
+                Err(error) => error,
+                Ok(_) => StoreError::new(path, StoreErrorKind::Other("a write ended the transaction".into())),
+            };
+            self.lost = Some(error.clone());
+            return Err(error);
+        }
+        let end = if outcome.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+        connection.execute_batch(end).map_err(failed)?;
+        outcome
+    }
+
+    fn commit(self) -> Result<(), StoreError> {
+        if let Some(error) = self.lost {
+            return Err(error);
+        }
+        self.connection.execute_batch("COMMIT").map_err(|error| {
+            // Fails only when SQLite has rolled back already, and then nothing is left to undo.
+            let _ = self.connection.execute_batch("ROLLBACK");
+            StoreError::sqlite(self.path, error)
+        })
+    }
 }
 
 /// Takes whatever is queued, commits it as one transaction, answers, repeats; ends when all senders are gone.
@@ -101,16 +119,9 @@ fn commit(connection: &Connection, path: &Path, batch: &mut Vec<Box<dyn Job>>) -
         }
         return Err(error);
     }
-    let answers: Vec<Answer> = batch.drain(..).map(|job| job.run(connection, path)).collect();
-    let committed = if connection.is_autocommit() {
-        Err(rolled_back(path))
-    } else {
-        connection.execute_batch("COMMIT").map_err(|error| {
-            // Fails only when SQLite has rolled back already, and then nothing is left to undo.
-            let _ = connection.execute_batch("ROLLBACK");
-            failed(error)
-        })
-    };
+    let mut transaction = Transaction { connection, path, lost: None };
+    let answers: Vec<Answer> = batch.drain(..).map(|job| job.run(&mut transaction)).collect();
+    let committed = transaction.commit();
     for answer in answers {
         answer(committed.as_ref().copied());
     }

@@ -60,47 +60,57 @@ impl Sessions {
     }
 
     /// Lives the life of one connection.
+    ///
+    /// The beginning and the end are boxed: they take much room for a short time, and an idle agent's task should
+    /// not hold on to it.
     pub(crate) async fn run(self, link: Link, address: IpAddr) {
+        let Some((occupied, mut incoming)) = Box::pin(self.begin(link, address)).await else { return };
+        occupied.serve(&mut incoming).await;
+        Box::pin(occupied.finish()).await;
+    }
+
+    /// From the login to the reply to the connection request; `None` if it did not get so far.
+    async fn begin(self, link: Link, address: IpAddr) -> Option<(Occupied, Incoming)> {
         let Link { connection, mut incoming, peer } = link;
         let shared = self.inner;
         let stop = shared.tasks.soft();
-        // Boxed, because the rest of the connection's life needs none of the room this takes.
         let request = tokio::select! {
-            () = stop.cancelled() => return,
-            request = Box::pin(first_request(&shared, &mut incoming)) => request,
+            () = stop.cancelled() => return None,
+            request = first_request(&shared, &mut incoming) => request,
         };
         let Some((request, hello)) = request else {
             connection.flush_and_close(shared.deadlines.flush).await;
-            return;
+            return None;
         };
         let auth = ClientAuthId::from(peer.user);
         let id = admission::choose_id(&shared, &hello, &auth);
         let link = ClientLink::new(id.clone(), shared.registry.next_connection(), connection);
         let client = shared.registry.find_or_insert(&id);
         let seat = Seat::new(link, &hello.session_id);
-        let occupied = Occupied { shared: shared.clone(), client, seat, finished: false };
+        let occupied = Occupied { shared, client, seat, finished: false };
 
         let decided = tokio::select! {
             () = stop.cancelled() => None,
             () = occupied.seat.replaced.cancelled() => None,
-            decided = Box::pin(occupied.decide(hello, auth, address)) => Some(decided),
+            decided = occupied.decide(hello, auth, address) => Some(decided),
         };
         match decided {
             Some(Ok(reply)) => {
                 request.succeed(NewConnection::encode_reply(&reply));
                 occupied.announce().await;
-                occupied.serve(&mut incoming).await;
+                return Some((occupied, incoming));
             }
             Some(Err(refusal)) => {
                 let text = refusal.to_string();
                 tracing::info!(client.id = %occupied.client.id, %address, reason = text, "connection request refused");
                 request.fail(&text);
                 // Go agents leave refused connections open.
-                occupied.seat.link.connection.flush_and_close(shared.deadlines.flush).await;
+                occupied.seat.link.connection.flush_and_close(occupied.shared.deadlines.flush).await;
             }
             None => drop(request),
         }
         occupied.finish().await;
+        None
     }
 }
 
@@ -176,10 +186,10 @@ impl Occupied {
                 Some(Event::Request(request)) if request.name == NewConnection::NAME => {
                     // Source: wire-protocol.md 6.5. The agent reconnects on this.
                     request.fail(texts::PLEASE_RECONNECT);
-                    self.seat.link.connection.flush_and_close(self.shared.deadlines.flush).await;
+                    Box::pin(self.seat.link.connection.flush_and_close(self.shared.deadlines.flush)).await;
                     return;
                 }
-                Some(Event::Request(request)) => inbound::serve(&self.shared, &self.client, request).await,
+                Some(Event::Request(request)) => Box::pin(inbound::serve(&self.shared, &self.client, request)).await,
                 // What agents may open arrives with the features that use it: file fetching and command output.
                 Some(Event::Channel(channel)) => channel.reject(PROHIBITED, "not served"),
                 None => return,
@@ -225,4 +235,19 @@ impl Drop for Occupied {
 
 fn connection_request(result: &'static str) {
     metrics::counter!(CONNECTION_REQUESTS_TOTAL, "result" => result).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every idle agent costs one of these for as long as it is connected.
+    #[test]
+    fn the_future_of_a_session_is_small() {
+        fn size<F: Future>(_: impl FnOnce(Sessions, Link, IpAddr) -> F) -> usize {
+            size_of::<F>()
+        }
+        let bytes = size(Sessions::run);
+        assert!(bytes < 1024, "{bytes} bytes per idle agent");
+    }
 }

@@ -59,6 +59,41 @@ async fn web_requests_reach_the_web_server_behind() {
 }
 
 #[tokio::test]
+async fn upgrades_pass_through_to_the_web_server_behind() {
+    let web = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let mut options = options();
+    let target = format!("http://{}", web.local_addr().expect("an address"));
+    options.listener.reverse_proxy = Some(target.parse().expect("a URI"));
+    let server = TestServer::start_with(options).await;
+    let tasks = Tasks::new();
+    tasks.spawn("web", async move {
+        let (mut socket, _) = web.accept().await.expect("accepts");
+        let mut head = vec![0; 4096];
+        let length = socket.read(&mut head).await.expect("reads");
+        let head = String::from_utf8_lossy(&head[..length]).to_lowercase();
+        assert!(head.contains("upgrade: websocket") && head.contains("connection: upgrade"), "{head}");
+        let answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+        socket.write_all(answer).await.expect("writes");
+        let (mut read, mut write) = socket.split();
+        let _ = tokio::io::copy(&mut read, &mut write).await;
+    });
+    let mut visitor = TcpStream::connect(server.address).await.expect("connects");
+    let request = b"GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+    visitor.write_all(request).await.expect("writes");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(soon("the answer", visitor.read_u8()).await.expect("reads"));
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "));
+    visitor.write_all(b"ping").await.expect("writes");
+    let mut back = [0; 4];
+    soon("the echo", visitor.read_exact(&mut back)).await.expect("reads");
+    assert_eq!(&back, b"ping");
+    drop(visitor);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn silent_and_slow_peers_keep_nobody_out_and_are_dropped() {
     let mut options = options();
     options.listener.max_concurrent_handshakes = 1;
