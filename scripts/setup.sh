@@ -13,7 +13,8 @@ need() {
 for what in "$@"; do
   case $what in
     build) need cc gcc; need make make; need pkg-config pkg-config ;;
-    test) need shellcheck shellcheck; need ip iproute2; need iptables iptables; need curl curl; need setpriv util-linux ;;
+    test) need shellcheck shellcheck; need ip iproute2; need iptables iptables; need curl curl; need setpriv util-linux
+      need mariadbd mariadb-server; [ -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || need initdb postgresql ;;
     demo) need curl curl; need ss iproute2; need setpriv util-linux ;;
     bench) need ss iproute2 ;;
     fuzz) need c++ g++ ;;

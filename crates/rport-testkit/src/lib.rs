@@ -9,6 +9,7 @@
 //! * [`raw`]: bytes at each step, as an attacker sends them.
 //! * [`chaos`]: a TCP proxy that cuts, stalls, swallows and trickles.
 //! * [`netns`]: machines behind a router, on one machine.
+//! * [`databases`]: MariaDB and PostgreSQL, private to the tests.
 //! * [`simulator`]: many agents in one process.
 //! * [`bench`]: the measurements of `make bench`.
 //!
@@ -19,6 +20,7 @@
 pub mod api;
 pub mod bench;
 pub mod chaos;
+pub mod databases;
 pub mod eventually;
 pub mod netns;
 pub mod pair;
