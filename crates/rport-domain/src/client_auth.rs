@@ -70,7 +70,11 @@ impl StoredPassword {
 
 impl fmt::Debug for StoredPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_hashed() { "Hashed(***)" } else { "Plain(***)" })
+        f.write_str(if self.is_hashed() {
+            "Hashed(***)"
+        } else {
+            "Plain(***)"
+        })
     }
 }
 
@@ -79,7 +83,9 @@ fn looks_hashed(text: &str) -> bool {
     if text.starts_with("$argon2id$") {
         return true;
     }
-    let rest = ["$2a$", "$2b$", "$2y$"].iter().find_map(|prefix| text.strip_prefix(prefix));
+    let rest = ["$2a$", "$2b$", "$2y$"]
+        .iter()
+        .find_map(|prefix| text.strip_prefix(prefix));
     let cost = rest.and_then(|rest| rest.as_bytes().get(..3));
     cost.is_some_and(|cost| cost[0].is_ascii_digit() && cost[1].is_ascii_digit() && cost[2] == b'$')
 }
@@ -101,7 +107,10 @@ pub fn check_password(password: &str) -> Result<()> {
     const TITLE: &str = "Invalid or missing password.";
     check_text(password, TITLE)?;
     if looks_hashed(password) {
-        return Err(invalid(TITLE, "It begins like a password hash and could not be told from one.".into()));
+        return Err(invalid(
+            TITLE,
+            "It begins like a password hash and could not be told from one.".into(),
+        ));
     }
     Ok(())
 }
@@ -115,7 +124,10 @@ pub fn check_comment(comment: &str) -> Result<()> {
     if comment.len() > MAX_COMMENT_BYTES {
         return Err(invalid(TITLE, format!("Max size is {MAX_COMMENT_BYTES}.")));
     }
-    if comment.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+    if comment
+        .chars()
+        .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+    {
         return Err(invalid(TITLE, "Control characters are not allowed.".into()));
     }
     Ok(())
@@ -135,7 +147,9 @@ fn check_text(text: &str, title: &str) -> Result<()> {
 }
 
 fn invalid(title: &str, detail: String) -> Error {
-    Error::invalid(title).detail(detail).code("ERR_CODE_INVALID_REQUEST")
+    Error::invalid(title)
+        .detail(detail)
+        .code("ERR_CODE_INVALID_REQUEST")
 }
 
 /// Credentials as administrators see them.
@@ -198,7 +212,16 @@ mod tests {
         for text in hashed {
             assert!(StoredPassword::new(text).is_hashed(), "{text}");
         }
-        for text in ["", "1234", "$2a$", "$2a$1x$", "$2x$10$a", "$argon2i$", "x$argon2id$", "$2y$1ä$"] {
+        for text in [
+            "",
+            "1234",
+            "$2a$",
+            "$2a$1x$",
+            "$2x$10$a",
+            "$argon2i$",
+            "x$argon2id$",
+            "$2y$1ä$",
+        ] {
             assert!(!StoredPassword::new(text).is_hashed(), "{text}");
         }
     }
@@ -213,7 +236,10 @@ mod tests {
     #[test]
     fn texts_and_codes_are_those_of_the_reference() {
         let error = check_id("ab").expect_err("too short");
-        assert_eq!((error.kind, error.code), (Kind::Invalid, "ERR_CODE_INVALID_REQUEST"));
+        assert_eq!(
+            (error.kind, error.code),
+            (Kind::Invalid, "ERR_CODE_INVALID_REQUEST")
+        );
         assert_eq!(error.to_string(), "Invalid or missing ID.: Min size is 3.");
         let error = check_password("").expect_err("missing");
         assert_eq!(error.to_string(), "Invalid or missing password.: Min size is 3.");
@@ -230,7 +256,15 @@ mod tests {
 
     #[test]
     fn odd_ids_are_fine_and_control_characters_are_not() {
-        for id in ["a/b", "a:b", "' OR 1=1 --", "a b ", "客户端", "%00", "\"); DROP TABLE clients_auth"] {
+        for id in [
+            "a/b",
+            "a:b",
+            "' OR 1=1 --",
+            "a b ",
+            "客户端",
+            "%00",
+            "\"); DROP TABLE clients_auth",
+        ] {
             assert!(check_id(id).is_ok(), "{id}");
         }
         for id in ["ab\0c", "a\nbc", "ab\u{7f}", "\u{85}abc"] {

@@ -6,14 +6,15 @@ use rport_protocol::{
     ClientConfiguration, PayloadError, json,
     to_server::{IpAddresses, NewConnection, UpdatesStatus},
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::TunnelRecord;
 
 /// Everything about a client that has no column of its own.
 ///
 /// Source: storage notes, section 5.1. Absent lists are `null`, as Go writes them; members of a later version stay
-/// in [`ClientDetails::other`] and are written back.
+/// in [`ClientDetails::other`] and are written back. Use [`ClientDetails::from_json`] and [`ClientDetails::to_json`]: plain
+/// serde knows nothing of those, nor of credentials.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClientDetails {
@@ -66,7 +67,6 @@ pub struct ClientDetails {
     /// User groups that may access the client; `None` until set.
     pub allowed_user_groups: Option<Vec<String>>,
     /// Running tunnels; those of a disconnected client are re-opened when it returns.
-    #[serde(deserialize_with = "json::null_default")]
     pub tunnels: Vec<TunnelRecord>,
     /// Operating system updates, as last reported.
     pub updates_status: Option<UpdatesStatus>,
@@ -74,25 +74,42 @@ pub struct ClientDetails {
     pub ext_ip_addresses: Option<IpAddresses>,
     /// The agent's configuration, without secrets. Shared, because records are cloned often and it is the largest
     /// part.
-    #[serde(deserialize_with = "stored_configuration")]
     pub client_configuration: Option<Arc<ClientConfiguration>>,
     /// Members this version does not know.
-    #[serde(flatten)]
+    #[serde(skip)]
     pub other: BTreeMap<String, serde_json::Value>,
 }
 
 impl ClientDetails {
-    /// Reads the column.
+    /// Reads the column, and drops the credentials that rows of the Go server hold.
     ///
     /// # Errors
     /// Not a JSON object, or a member of the wrong type. A client configuration that does not fit counts as absent.
     pub fn from_json(text: &str) -> Result<Self, PayloadError> {
-        serde_json::from_str(text).map_err(|error| PayloadError::custom(error.to_string()))
+        let (mut details, other): (Self, _) = json::decode_with_rest(text).or_else(|error| {
+            let without = json::decode_or_without(text.as_bytes(), "client_configuration");
+            without
+                .map(|details| (details, BTreeMap::new()))
+                .map_err(|_| error)
+        })?;
+        details.other = other;
+        if let Some(configuration) = details.client_configuration.take() {
+            details.client_configuration =
+                Some(Arc::new(Arc::unwrap_or_clone(configuration).without_secrets()));
+        }
+        Ok(details)
     }
 
     /// Writes the column as Go would.
     pub fn to_json(&self) -> String {
-        json::encode_string(self)
+        let mut text = json::encode_string(self);
+        if !self.other.is_empty() {
+            // Both are objects with members: joins them.
+            text.pop();
+            text.push(',');
+            text.push_str(&json::encode_string(&self.other)[1..]);
+        }
+        text
     }
 
     /// Takes over what the agent says about its machine, without secrets.
@@ -124,14 +141,6 @@ impl ClientDetails {
             .client_configuration
             .map(|configuration| Arc::new(configuration.without_secrets()));
     }
-}
-
-/// Rows of the Go server hold credentials: they are dropped as soon as they are read.
-fn stored_configuration<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Arc<ClientConfiguration>>, D::Error> {
-    let configuration: Option<ClientConfiguration> = json::lenient(deserializer)?;
-    Ok(configuration.map(|configuration| Arc::new(configuration.without_secrets())))
 }
 
 #[cfg(test)]

@@ -317,12 +317,5 @@ pub struct EncodingConfiguration {
     pub output_encoding: String,
 }
 
-/// Reads a configuration; one that does not fit counts as absent.
-pub(crate) fn lenient_configuration<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<ClientConfiguration>, D::Error> {
-    crate::json::lenient(deserializer)
-}
-
 #[cfg(test)]
 mod tests;

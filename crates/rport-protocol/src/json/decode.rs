@@ -1,10 +1,11 @@
 //! Reading with Go's tolerance.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 
-use super::node::Node;
+use super::node::{Node, WithRest};
 
 /// Decodes a payload with Go's tolerance (see the module page).
 ///
@@ -23,41 +24,68 @@ pub fn decode_str<T: DeserializeOwned>(payload: &str) -> Result<T, PayloadError>
     decode_text(payload)
 }
 
-/// Reads `null` as the default. For `#[serde(deserialize_with)]` where plain serde reads, without [`decode`].
+/// Decodes a payload, and a second time without one of its members if that member may be the reason of a failure.
+/// For members that are worth less than the rest of the payload.
 ///
 /// # Errors
-/// Those of the source and of the value.
-pub fn null_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
-    source: D,
-) -> Result<T, D::Error> {
-    Option::<T>::deserialize(source).map(Option::unwrap_or_default)
+/// As [`decode`], when it fails without the member, too; the error is that of the whole.
+pub fn decode_or_without<T: DeserializeOwned>(payload: &[u8], member: &str) -> Result<T, PayloadError> {
+    let text = utf8_like_go(payload);
+    with_mended_surrogates(&text, |text| {
+        parse(text, |node| T::deserialize(node))
+            .or_else(|error| parse(text, |node| T::deserialize(node.without(member))).map_err(|_| error))
+    })
 }
 
-/// Reads a member that may be of any shape; what does not fit gives the default.
+/// Decodes an object and gives the members the type does not know beside it; for stored objects that must keep what
+/// a later version wrote.
 ///
 /// # Errors
-/// Those of the source, not those of the value.
-pub fn lenient<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(source: D) -> Result<T, D::Error> {
-    let node = Node::deserialize(source)?;
-    Ok(T::deserialize(node).unwrap_or_default())
+/// As [`decode`].
+pub fn decode_with_rest<T: DeserializeOwned>(
+    text: &str,
+) -> Result<(T, BTreeMap<String, Value>), PayloadError> {
+    with_mended_surrogates(text, |text| {
+        let mut rest = Vec::new();
+        let value = parse(text, |node| {
+            T::deserialize(WithRest {
+                node,
+                rest: &mut rest,
+            })
+        })?;
+        let rest = rest
+            .into_iter()
+            .map(|(name, node)| Ok((name.into_owned(), Value::deserialize(node)?)));
+        Ok((
+            value,
+            rest.collect::<Result<_, _>>()
+                .map_err(|error| PayloadError::new(&error))?,
+        ))
+    })
 }
 
 fn decode_text<T: DeserializeOwned>(text: &str) -> Result<T, PayloadError> {
-    match parse(text) {
-        Ok(value) => Ok(value),
-        // Only texts that fail are searched for lone surrogates: they are rare, and scanning is not free.
-        Err(error) => match mend_surrogates(text) {
-            Some(mended) => parse(&mended),
-            None => Err(error),
-        },
-    }
+    with_mended_surrogates(text, |text| parse(text, |node| T::deserialize(node)))
 }
 
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T, PayloadError> {
+/// Only texts that fail are searched for lone surrogates: they are rare, and scanning is not free.
+fn with_mended_surrogates<T>(
+    text: &str,
+    read: impl Fn(&str) -> Result<T, PayloadError>,
+) -> Result<T, PayloadError> {
+    read(text).or_else(|error| match mend_surrogates(text) {
+        Some(mended) => read(&mended),
+        None => Err(error),
+    })
+}
+
+fn parse<'a, T>(
+    text: &'a str,
+    read: impl FnOnce(Node<'a>) -> Result<T, serde_json::Error>,
+) -> Result<T, PayloadError> {
     let mut source = serde_json::Deserializer::from_str(text);
     let node = Node::deserialize(&mut source).and_then(|node| source.end().map(|()| node));
-    T::deserialize(node.map_err(|error| PayloadError::new(&error))?)
-        .map_err(|error| PayloadError::new(&error))
+    node.and_then(read).map_err(|error| PayloadError::new(&error))
 }
 
 /// Go puts one U+FFFD for every invalid byte, where `String::from_utf8_lossy` puts one for a run of them.

@@ -28,6 +28,53 @@ impl<'de> Deserialize<'de> for Node<'de> {
     }
 }
 
+impl Node<'_> {
+    /// Leaves out a member of an object.
+    pub(super) fn without(self, member: &str) -> Self {
+        match self {
+            Self::Object(mut members) => {
+                members.retain(|(name, _)| !name.eq_ignore_ascii_case(member));
+                Self::Object(members)
+            }
+            other => other,
+        }
+    }
+}
+
+/// An object whose members a struct does not know are kept instead of dropped.
+pub(super) struct WithRest<'r, 'de> {
+    pub(super) node: Node<'de>,
+    pub(super) rest: &'r mut Vec<(Cow<'de, str>, Node<'de>)>,
+}
+
+impl<'de> Deserializer<'de> for WithRest<'_, 'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.node.deserialize_any(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match self.node {
+            Node::Object(members) => {
+                let known = known_members(members, fields, |name, node| self.rest.push((name, node)));
+                visitor.visit_map(value::MapDeserializer::new(known.into_iter()))
+            }
+            other => other.deserialize_struct(name, fields, visitor),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
 struct NodeVisitor;
 
 impl<'de> Visitor<'de> for NodeVisitor {
@@ -178,9 +225,10 @@ impl<'de> Deserializer<'de> for Node<'de> {
     ) -> Result<V::Value, Error> {
         match self {
             Node::Null => visitor.visit_map(empty_map()),
-            Node::Object(members) => visitor.visit_map(value::MapDeserializer::new(
-                known_members(members, fields).into_iter(),
-            )),
+            Node::Object(members) => {
+                let known = known_members(members, fields, |_, _| ());
+                visitor.visit_map(value::MapDeserializer::new(known.into_iter()))
+            }
             // Derived code would take a list for the members in order.
             Node::Array(_) => Err(de::Error::invalid_type(de::Unexpected::Seq, &"an object")),
             other => other.deserialize_any(visitor),
@@ -230,11 +278,12 @@ fn empty_map<'de>() -> value::MapDeserializer<'de, std::vec::IntoIter<(&'static 
     value::MapDeserializer::new(Vec::new().into_iter())
 }
 
-/// Keeps the members a struct knows, under their exact names. A later duplicate replaces an earlier one, and
-/// `null` counts as absent, so that the struct's default applies.
+/// Keeps the members a struct knows, under their exact names, and hands out the others. A later duplicate replaces
+/// an earlier one, and `null` counts as absent, so that the struct's default applies.
 fn known_members<'a>(
     members: Members<'a, Cow<'a, str>>,
     fields: &'static [&'static str],
+    mut unknown: impl FnMut(Cow<'a, str>, Node<'a>),
 ) -> Members<'a, &'static str> {
     let mut known: Members<'a, &'static str> = Vec::with_capacity(members.len().min(fields.len()));
     // Members usually come in the order of the fields: look at the expected one before searching.
@@ -249,6 +298,7 @@ fn known_members<'a>(
         {
             index
         } else {
+            unknown(name, node);
             continue;
         };
         expected = index + 1;

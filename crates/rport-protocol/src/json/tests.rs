@@ -106,6 +106,43 @@ fn errors_stay_short() {
 }
 
 #[test]
+fn one_member_may_be_given_up() {
+    let read = |text: &str| {
+        decode_or_without::<Sample>(text.as_bytes(), "inner").map(|sample| (sample.id, sample.inner))
+    };
+    assert_eq!(
+        read(r#"{"ID":"a","inner":{"HostPort":"h"}}"#)
+            .expect("whole")
+            .1
+            .host_port,
+        "h"
+    );
+    assert_eq!(
+        read(r#"{"ID":"a\ud800","Inner":7,"inner":[]}"#).expect("rest"),
+        ("a\u{fffd}".into(), Inner::default())
+    );
+    let error = read(r#"{"ID":1,"inner":7}"#).expect_err("another mistake");
+    assert_eq!(
+        error,
+        decode_str::<Sample>(r#"{"ID":1,"inner":7}"#).expect_err("the same")
+    );
+}
+
+#[test]
+fn unknown_members_can_be_kept() {
+    let (sample, rest) =
+        decode_with_rest::<Sample>(r#"{"ID":"a","new":{"x":[1,2.5,null]},"old":1,"old":true}"#)
+            .expect("object");
+    assert_eq!(sample.id, "a");
+    assert_eq!(encode_string(&rest), r#"{"new":{"x":[1,2.5,null]},"old":true}"#);
+    assert_eq!(
+        decode_with_rest::<Sample>("null").expect("null"),
+        (Sample::default(), BTreeMap::new())
+    );
+    assert!(decode_with_rest::<Sample>("[]").is_err());
+}
+
+#[test]
 fn deep_nesting_is_refused() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(decode_str::<Sample>(&format!(r#"{{"other":{deep}}}"#)).is_err());

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    handshake::{ClientConfiguration, lenient_configuration},
+    handshake::ClientConfiguration,
+    json::{self, PayloadError},
     remote::Remote,
     request::Request,
 };
@@ -97,11 +98,15 @@ pub struct NewConnection {
     pub remotes: Option<Vec<Remote>>,
     /// The agent's configuration; from 0.4.16 on. One that cannot be read counts as absent, so that a member of an
     /// unexpected type does not cost the whole client.
-    #[serde(rename = "ClientConfiguration", deserialize_with = "lenient_configuration")]
+    #[serde(rename = "ClientConfiguration")]
     pub client_configuration: Option<ClientConfiguration>,
 }
 
 impl Request for NewConnection {
     const NAME: &'static str = "new_connection";
     type Reply = Option<Vec<Remote>>;
+
+    fn decode(payload: &[u8]) -> Result<Self, PayloadError> {
+        json::decode_or_without(payload, "ClientConfiguration")
+    }
 }
