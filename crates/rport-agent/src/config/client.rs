@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::ToSocketAddrs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rport_protocol::{Remote, ServerUrl, TunnelAllowed, split_host_port};
 use rport_runtime::Secret;
 use rport_transport::{AgentCredentials, FingerprintPin, ProxyUrl};
 
-use super::Invalid;
 use super::sections::{ClientSection, TunnelsSection};
+use super::{Invalid, Surroundings, auth_file};
 use crate::attributes::Attributes;
 
 /// Settings of the agent itself.
@@ -214,8 +214,28 @@ pub(super) fn ip_api_url(section: &ClientSection) -> Result<(), Invalid> {
     ))
 }
 
+/// Finds the credentials: what `auth` or its flag says, else the file named by `auth_file_path`, else what systemd
+/// passes, else `RPORT_AUTH`. Only the source that counts is read, so that mistakes in the others do not matter.
+pub(super) fn credentials(
+    section: &ClientSection,
+    surroundings: &Surroundings,
+) -> Result<AgentCredentials, Invalid> {
+    if !section.auth.expose().is_empty() {
+        return Ok(split(&section.auth));
+    }
+    if !section.auth_file_path.is_empty() {
+        return auth_file::read(Path::new(&section.auth_file_path)).map(|auth| split(&auth));
+    }
+    if let Some(directory) = &surroundings.credentials_dir
+        && let Some(auth) = auth_file::systemd(directory)?
+    {
+        return Ok(split(&auth));
+    }
+    Ok(split(surroundings.auth.as_ref().unwrap_or(&Secret::new(""))))
+}
+
 /// Splits `id:password` at the first colon; without one there are no credentials, which is no error.
-pub(super) fn credentials(auth: &Secret) -> AgentCredentials {
+fn split(auth: &Secret) -> AgentCredentials {
     let (user, password) = auth.expose().split_once(':').unwrap_or_default();
     AgentCredentials {
         user: user.to_owned(),

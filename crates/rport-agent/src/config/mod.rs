@@ -5,8 +5,10 @@
 //! section 8); [`wire`] reports the result to the server.
 //!
 //! A value is looked for on the command line first, then in the file, then (credentials and fingerprint only) in the
-//! environment. Differs from RPort, where a service sees neither flags nor environment.
+//! environment. Differs from RPort, where a service sees neither flags nor environment. Between file and environment,
+//! credentials may stand in a file of their own, see [`auth_file`].
 
+mod auth_file;
 mod client;
 mod connection;
 mod features;
@@ -21,6 +23,7 @@ mod wire;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use rport_runtime::Secret;
 use rport_runtime::telemetry::LogLevel;
 use rport_runtime::toml_config::{Document, LoadError, Problem, Value, find_in_current_dir};
 
@@ -73,9 +76,11 @@ pub struct Surroundings {
     /// Whether an init system started us; some defaults depend on it.
     pub service: bool,
     /// `RPORT_AUTH`.
-    pub auth: Option<String>,
+    pub auth: Option<Secret>,
     /// `RPORT_FINGERPRINT`.
     pub fingerprint: Option<String>,
+    /// `CREDENTIALS_DIRECTORY`, where systemd puts the credentials of a unit.
+    pub credentials_dir: Option<PathBuf>,
 }
 
 impl Surroundings {
@@ -85,8 +90,9 @@ impl Surroundings {
         let text = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self {
             service: rport_runtime::service::started_by_init(),
-            auth: text("RPORT_AUTH"),
+            auth: text("RPORT_AUTH").map(Secret::new),
             fingerprint: text("RPORT_FINGERPRINT"),
+            credentials_dir: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
         }
     }
 }
@@ -165,17 +171,8 @@ fn resolve(
     line: &CommandLine,
     surroundings: &Surroundings,
 ) -> Result<Loaded, ConfigError> {
-    for (key, value, name) in [
-        ("client.auth", &surroundings.auth, "RPORT_AUTH"),
-        (
-            "client.fingerprint",
-            &surroundings.fingerprint,
-            "RPORT_FINGERPRINT",
-        ),
-    ] {
-        if let Some(value) = value {
-            document.set_default(key, value.as_str(), name);
-        }
+    if let Some(fingerprint) = &surroundings.fingerprint {
+        document.set_default("client.fingerprint", fingerprint.as_str(), "RPORT_FINGERPRINT");
     }
     for change in &line.overrides {
         let value = match &change.value {
@@ -220,6 +217,7 @@ fn check(sections: &Sections, surroundings: &Surroundings) -> Result<AgentConfig
     client::ip_api_url(section)?;
     // The Go agent compares the fingerprint only when it connects, and takes any text for the beginning of one.
     let fingerprint = client::fingerprint(section)?;
+    let credentials = client::credentials(section, surroundings)?;
     let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
     Ok(AgentConfig {
         client: ClientOptions {
@@ -228,7 +226,7 @@ fn check(sections: &Sections, surroundings: &Surroundings) -> Result<AgentConfig
             server_switchback_interval: section.server_switchback_interval,
             fingerprint,
             fingerprint_text: section.fingerprint.clone(),
-            credentials: client::credentials(&section.auth),
+            credentials,
             proxy,
             use_system_id: section.use_system_id.unwrap_or(!surroundings.service),
             id: section.id.clone(),

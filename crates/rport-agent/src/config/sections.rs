@@ -33,6 +33,7 @@ pub(super) struct ClientSection {
     pub(super) server_switchback_interval: Duration,
     pub(super) fingerprint: String,
     pub(super) auth: Secret,
+    pub(super) auth_file_path: String,
     /// May contain a password.
     pub(super) proxy: Secret,
     /// Not set: yes when started by hand, no as a service.
@@ -201,6 +202,7 @@ impl ClientSection {
                 .duration("server_switchback_interval", Duration::from_secs(2 * 60)),
             fingerprint: section.string("fingerprint", ""),
             auth: section.secret("auth"),
+            auth_file_path: section.string("auth_file_path", ""),
             proxy: section.secret("proxy"),
             use_system_id: switch("use_system_id"),
             id: section.string("id", ""),

@@ -238,7 +238,7 @@ fn unreadable_values_are_all_named() {
 #[test]
 fn arguments_go_before_the_file_and_the_file_before_the_environment() {
     let environment = Surroundings {
-        auth: Some("env:env".to_owned()),
+        auth: Some("env:env".into()),
         fingerprint: Some("aa:bb".to_owned()),
         ..Surroundings::default()
     };
@@ -272,6 +272,38 @@ fn arguments_go_before_the_file_and_the_file_before_the_environment() {
     assert_eq!(user(&config), "flag");
     let config = with(SERVER, &[], &service);
     assert_eq!(user(&config), "env");
+}
+
+#[test]
+fn credentials_come_from_the_first_source_that_has_some() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let private = |name: &str, text: &str| {
+        use std::os::unix::fs::PermissionsExt;
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("changed");
+        path.display().to_string()
+    };
+    let file = private("own-file", "own:own\n");
+    private("rport-auth", "systemd:systemd\n");
+    let surroundings = Surroundings {
+        auth: Some("env:env".into()),
+        credentials_dir: Some(dir.path().to_owned()),
+        ..Surroundings::default()
+    };
+    let user = |toml: &str, flags: &[&str]| with(&client(toml), flags, &surroundings).client.credentials.user;
+    let both = format!("auth = 'config:config'\nauth_file_path = '{file}'");
+    assert_eq!(user(&both, &["--auth", "flag:flag"]), "flag");
+    assert_eq!(user(&both, &[]), "config");
+    assert_eq!(user(&format!("auth_file_path = '{file}'"), &[]), "own");
+    assert_eq!(user("", &[]), "systemd");
+    std::fs::remove_file(dir.path().join("rport-auth")).expect("removed");
+    assert_eq!(user("", &[]), "env");
+    // A source that does not count is not even looked at.
+    assert_eq!(
+        user("auth = 'config:config'\nauth_file_path = '/no/such/file'", &[]),
+        "config"
+    );
 }
 
 #[test]
