@@ -7,6 +7,7 @@
 mod backoff;
 mod clock;
 pub mod fsutil;
+pub mod net;
 pub mod rng;
 mod secret;
 pub mod service;

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use rport_domain::{Error, Kind, PortSet};
 use rport_protocol::Protocol;
 
-use crate::listen::{self, Host};
+use crate::listen::Host;
 use crate::metrics_names::LEASED_PORTS;
 
 /// Blind attempts before the whole set is walked. A set that is half full needs about two.
@@ -160,12 +160,12 @@ impl PortPool {
     }
 
     fn bind(&self, host: Host, port: u16, protocol: Protocol) -> io::Result<BoundPort> {
-        let tcp = protocol.has_tcp().then(|| listen::tcp(host, port)).transpose()?;
+        let tcp = protocol.has_tcp().then(|| host.listen_tcp(port)).transpose()?;
         let port = match &tcp {
             Some(listener) => listener.local_addr()?.port(), // differs when the set holds 0
             None => port,
         };
-        let udp = protocol.has_udp().then(|| listen::udp(host, port)).transpose()?;
+        let udp = protocol.has_udp().then(|| host.bind_udp(port)).transpose()?;
         let port = match &udp {
             Some(socket) => socket.local_addr()?.port(),
             None => port,

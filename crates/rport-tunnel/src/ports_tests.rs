@@ -5,7 +5,7 @@ use super::*;
 /// A pool of `count` ports that were free a moment ago, so that parallel tests do not meet.
 fn free_pool(count: usize) -> (PortPool, Vec<u16>) {
     let listeners: Vec<_> = (0..count)
-        .map(|_| listen::tcp(Host::Any, 0).expect("the kernel finds a port"))
+        .map(|_| Host::ANY.listen_tcp(0).expect("the kernel finds a port"))
         .collect();
     let mut ports: Vec<u16> = listeners
         .iter()
@@ -63,7 +63,7 @@ async fn a_port_outside_the_set_is_refused() {
 
 #[tokio::test]
 async fn a_port_of_another_program_is_in_use() {
-    let other = listen::tcp(Host::Any, 0).expect("binds");
+    let other = Host::ANY.listen_tcp(0).expect("binds");
     let port = other.local_addr().expect("bound").port();
     let error = pool(&[port])
         .lease(Some(port), Protocol::Tcp, "0.0.0.0")
