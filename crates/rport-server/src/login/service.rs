@@ -16,6 +16,7 @@ use super::sessions::Sessions;
 use super::token::{Claims, Tokens};
 use super::{Bans, Waits};
 use crate::actor::Actor;
+use crate::metrics_names::LOGINS_TOTAL;
 use crate::options::{LoginOptions, client_address};
 use crate::users::{Passwords, UserProvider};
 
@@ -141,6 +142,7 @@ impl Login {
             return Err(expired());
         }
         let session = inner.sessions.start(&user.name, lifetime, origin).await?;
+        login_ended("accepted");
         tracing::info!(user.name = %user.name, address = %origin.address, "user logged in");
         Ok(LoggedIn { token: Secret::new(inner.tokens.full(&user.name, session)) })
     }
@@ -246,7 +248,9 @@ impl Inner {
     }
 
     fn failed_address(&self, origin: &RequestOrigin) {
+        login_ended("refused");
         if let Some(until) = self.bans.failed(origin.address) {
+            login_ended("banned");
             tracing::warn!(address = %origin.address, %until, "too many failed logins of users, address banned");
         }
     }
@@ -254,6 +258,10 @@ impl Inner {
 
 fn actor(user: &User, origin: &RequestOrigin) -> Actor {
     Actor::new(user.name.clone(), &user.groups, origin.address)
+}
+
+fn login_ended(result: &'static str) {
+    metrics::counter!(LOGINS_TOTAL, "result" => result).increment(1);
 }
 
 fn too_many() -> Error {

@@ -26,7 +26,15 @@ pub(crate) struct Sessions {
     store: ApiSessions,
     clock: Clock,
     tasks: Tasks,
-    live: Mutex<HashMap<ApiSessionId, Cached>>,
+    live: Mutex<Live>,
+}
+
+#[derive(Default)]
+struct Live {
+    sessions: HashMap<ApiSessionId, Cached>,
+    /// Counts the sessions that were ended. Whoever loads a session looks whether one was ended meanwhile, so that
+    /// a logout is not undone by a request that was under way.
+    ended: u64,
 }
 
 struct Cached {
@@ -57,7 +65,7 @@ impl Sessions {
         };
         let session = self.store.create(session, now).await?;
         let id = session.id;
-        self.live.lock().insert(id, Cached { session, written_at: now });
+        self.live.lock().sessions.insert(id, Cached { session, written_at: now });
         Ok(id)
     }
 
@@ -69,16 +77,14 @@ impl Sessions {
         origin: &RequestOrigin,
     ) -> Result<bool, Error> {
         let now = self.clock.now();
-        if !self.live.lock().contains_key(&id) {
-            let Some(session) = self.store.find(id).await? else { return Ok(false) };
-            // Another request may have loaded it meanwhile; the one that is there has been prolonged already.
-            self.live.lock().entry(id).or_insert(Cached { session, written_at: now });
+        if !self.load(id, now).await? {
+            return Ok(false);
         }
         let behind = {
             let mut live = self.live.lock();
-            let Some(cached) = live.get_mut(&id) else { return Ok(false) };
+            let Some(cached) = live.sessions.get_mut(&id) else { return Ok(false) };
             if cached.session.expires_at <= now {
-                live.remove(&id);
+                live.sessions.remove(&id);
                 return Ok(false);
             }
             // The token's user has to be the session's: old tokens may name a number that others got since.
@@ -98,24 +104,44 @@ impl Sessions {
         Ok(true)
     }
 
+    /// Brings a stored session into memory; `false` if there is none.
+    async fn load(&self, id: ApiSessionId, now: DateTime<Utc>) -> Result<bool, Error> {
+        loop {
+            let ended = {
+                let live = self.live.lock();
+                if live.sessions.contains_key(&id) {
+                    return Ok(true);
+                }
+                live.ended
+            };
+            let Some(session) = self.store.find(id).await? else { return Ok(false) };
+            let mut live = self.live.lock();
+            if live.ended == ended {
+                // Another request may have loaded it meanwhile; the one that is there has been prolonged already.
+                live.sessions.entry(id).or_insert(Cached { session, written_at: now });
+                return Ok(true);
+            }
+        }
+    }
+
     /// Ends a session; `false` when it was not alive or another user's.
     pub(crate) async fn end(&self, id: ApiSessionId, user: &UserName) -> Result<bool, Error> {
-        let Some(session) = self.store.find(id).await? else {
-            self.live.lock().remove(&id);
-            return Ok(false);
-        };
-        if session.user != *user {
+        let stored = self.store.find(id).await?;
+        if !stored.is_some_and(|session| session.user == *user) {
             return Ok(false);
         }
-        self.live.lock().remove(&id);
-        Ok(self.store.delete(id).await?)
+        let deleted = self.store.delete(id).await?;
+        let mut live = self.live.lock();
+        live.ended += 1;
+        live.sessions.remove(&id);
+        Ok(deleted)
     }
 
     /// Removes what has expired, in memory and on disk.
     pub(crate) async fn remove_expired(&self) -> Result<usize, Error> {
         self.flush().await?;
         let now = self.clock.now();
-        self.live.lock().retain(|_, cached| cached.session.expires_at > now);
+        self.live.lock().sessions.retain(|_, cached| cached.session.expires_at > now);
         Ok(self.store.delete_expired(now).await?)
     }
 
@@ -124,7 +150,7 @@ impl Sessions {
         let now = self.clock.now();
         let behind: Vec<ApiSession> = {
             let mut live = self.live.lock();
-            let used = live.values_mut().filter(|cached| cached.written_at < cached.session.last_access_at);
+            let used = live.sessions.values_mut().filter(|cached| cached.written_at < cached.session.last_access_at);
             used.map(|cached| {
                 cached.written_at = now;
                 cached.session.clone()
