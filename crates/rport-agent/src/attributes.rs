@@ -73,8 +73,10 @@ impl AttributesStore {
     /// There is no file configured, or it could not be written; the old attributes then stay in force.
     pub fn replace(&self, attributes: Attributes) -> Result<(), AttributesError> {
         let path = self.file.as_ref().ok_or(AttributesError::NoFile)?;
+        // Held while writing, so that file and memory agree after two updates at once.
+        let mut current = self.current.lock();
         fsutil::atomic_write(path, &json::encode(&attributes), 0o600).map_err(AttributesError::Write)?;
-        *self.current.lock() = attributes;
+        *current = attributes;
         Ok(())
     }
 }

@@ -6,6 +6,7 @@
 mod flags;
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -26,7 +27,7 @@ pub struct CommandLine {
 }
 
 /// A value from outside the configuration file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Override {
     /// `section.key`.
     pub key: &'static str,
@@ -36,8 +37,18 @@ pub struct Override {
     pub value: OverrideValue,
 }
 
+/// The value may be a secret.
+impl fmt::Debug for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Override")
+            .field("key", &self.key)
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The value of an [`Override`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum OverrideValue {
     /// A single text, to be read like a string in the file.
     One(String),
@@ -204,21 +215,21 @@ mod tests {
         }
     }
 
-    fn value(line: &CommandLine, key: &str) -> Option<OverrideValue> {
-        line.overrides
-            .iter()
-            .find(|o| o.key == key)
-            .map(|o| o.value.clone())
+    /// The texts of an override; `None` without one.
+    fn value(line: &CommandLine, key: &str) -> Option<Vec<String>> {
+        let found = line.overrides.iter().find(|change| change.key == key)?;
+        Some(match &found.value {
+            OverrideValue::One(text) => vec![format!("one {text}")],
+            OverrideValue::Many(texts) => texts.clone(),
+        })
     }
 
-    fn one(text: &str) -> Option<OverrideValue> {
-        Some(OverrideValue::One(text.to_owned()))
+    fn one(text: &str) -> Option<Vec<String>> {
+        Some(vec![format!("one {text}")])
     }
 
-    fn many(texts: &[&str]) -> Option<OverrideValue> {
-        Some(OverrideValue::Many(
-            texts.iter().map(|text| (*text).to_owned()).collect(),
-        ))
+    fn many(texts: &[&str]) -> Option<Vec<String>> {
+        Some(texts.iter().map(|text| (*text).to_owned()).collect())
     }
 
     #[test]
@@ -232,6 +243,7 @@ mod tests {
         assert_eq!(value(&line, "client.server"), one("example.com:8080"));
         assert_eq!(value(&line, "client.remotes"), many(&["2222:22", "3389"]));
         assert_eq!(value(&line, "client.auth"), one("a:b"));
+        assert!(!format!("{line:?}").contains("a:b"), "a password was printed");
         assert_eq!(value(&run(&["host"]), "client.remotes"), None);
     }
 

@@ -1,5 +1,6 @@
 //! `[connection]`, checked.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
@@ -8,7 +9,7 @@ use super::Invalid;
 use super::sections::{ConnectionSection, DEFAULT_MAX_RETRY_INTERVAL};
 
 /// Settings of the link.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ConnectionOptions {
     /// How often to probe the server; `None` switches probing off.
     pub keep_alive: Option<Duration>,
@@ -32,6 +33,21 @@ pub struct ConnectionOptions {
     pub timeouts: StepTimeouts,
     /// Whether to keep `state.json` and to feed the watchdog of systemd.
     pub watchdog_integration: bool,
+}
+
+/// Headers may carry credentials.
+impl fmt::Debug for ConnectionOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionOptions")
+            .field("keep_alive", &self.keep_alive)
+            .field("keep_alive_timeout", &self.keep_alive_timeout)
+            .field("max_retry_count", &self.max_retry_count)
+            .field("max_retry_interval", &self.max_retry_interval)
+            .field("host_override", &self.host_override)
+            .field("timeouts", &self.timeouts)
+            .field("watchdog_integration", &self.watchdog_integration)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Deadlines of the steps of an attempt. Not configurable; tests of broken networks shorten them.

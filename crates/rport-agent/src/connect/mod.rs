@@ -47,6 +47,9 @@ use crate::watchdog::{Watchdog, WatchdogState};
 /// How long a link may take to send what is queued when we close it.
 const GOODBYE: Duration = Duration::from_secs(1);
 
+/// Most remotes named in the log; a server may send thousands.
+const MAX_LOGGED_REMOTES: usize = 100;
+
 /// How often the watchdog hears of us during a pause.
 const WATCHDOG_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -209,13 +212,20 @@ impl Connector {
     fn accepted(&self, server: &ServerUrl, remotes: &[Remote], took: Duration) {
         let message = format!("Connected to {server} within {} ms", took.as_millis());
         info!("{message}");
-        for remote in remotes {
+        for remote in remotes.iter().take(MAX_LOGGED_REMOTES) {
             let address = rport_protocol::join_host_port(&remote.lhost, &remote.lport);
             let scheme = if remote.http_proxy { "https://" } else { "" };
             info!(
                 "Local port {} has become available on {scheme}{address}",
                 remote.target()
             );
+        }
+        if let Some(more) = remotes
+            .len()
+            .checked_sub(MAX_LOGGED_REMOTES)
+            .filter(|more| *more > 0)
+        {
+            info!("{more} more ports have become available");
         }
         self.watchdog.report(WatchdogState::Connected, message);
         self.state.send_replace(AgentState::Connected {
