@@ -7,6 +7,7 @@
 //! This crate knows neither the HTTP library nor the services. Start reading at [`client::Client`].
 
 pub mod client;
+pub mod client_auth;
 pub mod login;
 pub mod me;
 pub mod status;
