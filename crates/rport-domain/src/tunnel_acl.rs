@@ -1,12 +1,8 @@
 //! Who may visit a tunnel.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    str::FromStr,
-};
+use std::{fmt, net::IpAddr, str::FromStr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 /// A list of addresses and blocks, IPv4 or IPv6. An empty list is not an ACL but the absence of one.
 ///
@@ -65,16 +61,29 @@ impl FromStr for TunnelAcl {
 
 fn parse_entry(entry: &str) -> Result<IpNet, TunnelAclError> {
     let net = match entry.parse::<IpAddr>() {
-        Ok(address) => IpNet::from(address.to_canonical()),
+        Ok(address) => IpNet::from(address),
         Err(_) => entry
             .parse::<IpNet>()
             .map_err(|_| TunnelAclError::Invalid(entry.to_owned()))?,
     };
+    let net = unmapped(net);
     let address = net.addr();
-    if address == IpAddr::V4(Ipv4Addr::UNSPECIFIED) || address == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+    if address.is_unspecified() || net.prefix_len() == 0 {
         return Err(TunnelAclError::Everyone(address));
     }
     Ok(net.trunc())
+}
+
+/// Visitors from addresses mapped into IPv6 count as IPv4, so blocks of such addresses must, too.
+fn unmapped(net: IpNet) -> IpNet {
+    let IpNet::V6(v6) = net else { return net };
+    let bits = v6.prefix_len().checked_sub(96);
+    let mapped = v6
+        .addr()
+        .to_ipv4_mapped()
+        .zip(bits)
+        .and_then(|(v4, bits)| Ipv4Net::new(v4, bits).ok());
+    mapped.map_or(net, IpNet::V4)
 }
 
 /// An entry that is no address, or one that would make the list pointless. The texts are those of Go servers.
@@ -83,7 +92,7 @@ pub enum TunnelAclError {
     /// Neither an address nor a block.
     #[error("invalid IP addr: {0}")]
     Invalid(String),
-    /// The unspecified address, with or without prefix length.
+    /// The unspecified address, with or without prefix length, or a block of all addresses.
     #[error("{0} would allow access to everyone. If that's what you want, do not set the ACL")]
     Everyone(IpAddr),
 }
@@ -124,6 +133,28 @@ mod tests {
                     .allows(address.parse().expect("address"));
                 assert_eq!(allowed, verdict, "{address} in {case}");
             }
+        }
+    }
+
+    #[test]
+    fn mapped_addresses_count_as_ipv4() {
+        for acl in ["::ffff:10.0.0.0/104", "::ffff:10.1.2.3"] {
+            let acl: TunnelAcl = acl.parse().expect(acl);
+            assert!(acl.allows("10.1.2.3".parse().expect("address")), "{acl}");
+            assert!(!acl.allows("11.1.2.3".parse().expect("address")), "{acl}");
+        }
+    }
+
+    #[test]
+    fn blocks_of_all_addresses_are_refused() {
+        for acl in [
+            "10.0.0.0/0",
+            "2001:db8::/0",
+            "::ffff:0.0.0.0",
+            "::ffff:10.0.0.0/96",
+        ] {
+            let error = acl.parse::<TunnelAcl>().expect_err(acl);
+            assert!(matches!(error, TunnelAclError::Everyone(_)), "{acl}");
         }
     }
 
