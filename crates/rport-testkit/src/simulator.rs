@@ -1,14 +1,15 @@
 //! Many agents in one process, each as far as a real one goes while nobody uses it: dial, handshake, password, the
 //! connection request with a realistic inventory, then answers to whatever the server asks.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use parking_lot::Mutex;
 use rport_protocol::ServerUrl;
 use rport_runtime::{Secret, Tasks};
 use rport_transport::{
-    AgentCredentials, Connection, DialOptions, Event, Incoming, LinkOptions, Reply, connect, dial,
+    AgentCredentials, Connection, DialOptions, Event, HandshakeError, Incoming, Link, LinkOptions, Reply,
+    connect, dial,
 };
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -94,15 +95,98 @@ impl Drop for Simulator {
     }
 }
 
+/// How far an agent got.
+pub enum Admission {
+    /// The client is connected.
+    Admitted(SimulatedAgent),
+    /// Id or password were refused.
+    LoginRefused,
+    /// The login was fine, the client was not; in the server's words.
+    ClientRefused(String),
+}
+
+/// A single agent; its link closes when this is dropped.
+pub struct SimulatedAgent {
+    link: Connection,
+    tasks: Tasks,
+}
+
+impl SimulatedAgent {
+    /// Connects as a client with credentials.
+    ///
+    /// # Errors
+    ///
+    /// When the server neither accepts nor refuses, as one that bans this address.
+    pub async fn connect(server: SocketAddr, auth: (&str, &str), client: &str) -> anyhow::Result<Admission> {
+        let tasks = Tasks::new();
+        let link = match log_in(&server.to_string(), auth, &tasks).await {
+            Ok(link) => link,
+            Err(HandshakeError::Refused { .. }) => return Ok(Admission::LoginRefused),
+            Err(error) => return Err(error.into()),
+        };
+        let call = link
+            .connection
+            .call("new_connection", inventory(client, 0), REQUEST_LIMIT);
+        match call.await? {
+            Reply::Success(_) => {
+                tasks.spawn("simulated agent", serve(link.incoming));
+                let link = link.connection;
+                Ok(Admission::Admitted(Self { link, tasks }))
+            }
+            Reply::Failure(text) => Ok(Admission::ClientRefused(
+                String::from_utf8_lossy(&text).into_owned(),
+            )),
+        }
+    }
+
+    /// Whether its link is up.
+    pub fn is_connected(&self) -> bool {
+        !self.link.is_closed()
+    }
+}
+
+impl Drop for SimulatedAgent {
+    fn drop(&mut self) {
+        self.link.close();
+        self.tasks.abort();
+    }
+}
+
+/// Goes as far as the password and tells whether it was accepted.
+///
+/// # Errors
+///
+/// When the server neither accepts nor refuses.
+pub async fn can_log_in(server: SocketAddr, auth: (&str, &str)) -> anyhow::Result<bool> {
+    let tasks = Tasks::new();
+    match log_in(&server.to_string(), auth, &tasks).await {
+        Ok(link) => {
+            link.connection.close();
+            Ok(true)
+        }
+        Err(HandshakeError::Refused { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn log_in(server: &str, auth: (&str, &str), tasks: &Tasks) -> Result<Link, HandshakeError> {
+    let failed = |text: String| HandshakeError::Protocol(text);
+    let url: ServerUrl = server
+        .parse()
+        .map_err(|error| failed(format!("{server}: {error}")))?;
+    let stream = dial(&url, &DialOptions::default())
+        .await
+        .map_err(|error| failed(format!("cannot dial: {error}")))?;
+    let credentials = AgentCredentials {
+        user: auth.0.to_owned(),
+        password: Secret::new(auth.1),
+    };
+    connect(stream, &credentials, None, &LinkOptions::default(), tasks).await
+}
+
 /// Brings up one link and has the server accept the client.
 async fn admit(fleet: &Fleet, number: usize, tasks: &Tasks) -> anyhow::Result<(Connection, Incoming)> {
-    let url: ServerUrl = fleet.server.parse().context("the server's address")?;
-    let stream = dial(&url, &DialOptions::default()).await.context("cannot dial")?;
-    let credentials = AgentCredentials {
-        user: fleet.auth.0.clone(),
-        password: Secret::new(fleet.auth.1.clone()),
-    };
-    let link = connect(stream, &credentials, None, &LinkOptions::default(), tasks)
+    let link = log_in(&fleet.server, (&fleet.auth.0, &fleet.auth.1), tasks)
         .await
         .context("handshake")?;
     let id = format!("{}{number:05}", fleet.prefix);

@@ -33,8 +33,12 @@ pub struct ServerConfig {
     pub allow_root: bool,
     /// `log_level`.
     pub log_level: &'static str,
+    /// The lines of `[server]` that name the source of agents' credentials.
+    pub client_auth_lines: Vec<String>,
     /// Further lines of `[server]`.
     pub server_lines: Vec<String>,
+    /// Lines of `[database]`.
+    pub database_lines: Vec<String>,
     /// The program, when not the one that was built.
     pub program: Option<PathBuf>,
     /// A program and its arguments to run the server under, such as `setpriv --reuid=nobody`.
@@ -60,7 +64,13 @@ impl ServerConfig {
             tunnel_ports: ports::tunnel_range(10),
             allow_root: true,
             log_level: "debug",
+            client_auth_lines: vec![format!(
+                "auth = \"{}:{}\"",
+                Self::AGENT_AUTH.0,
+                Self::AGENT_AUTH.1
+            )],
             server_lines: Vec::new(),
+            database_lines: Vec::new(),
             program: None,
             wrapper: Vec::new(),
             login: Self::API_LOGIN,
@@ -77,20 +87,22 @@ impl ServerConfig {
 
     fn text(&self, dir: &Path) -> anyhow::Result<String> {
         let data_dir = self.data_dir.clone().unwrap_or_else(|| dir.join("data"));
-        let (id, password) = Self::AGENT_AUTH;
         let (first, last) = self.tunnel_ports;
         let mut text = String::new();
         writeln!(text, "[server]")?;
         writeln!(text, "address = \"{}\"", self.agents)?;
         writeln!(text, "key_seed = \"a seed for tests only\"")?;
-        writeln!(text, "auth = \"{id}:{password}\"")?;
         writeln!(text, "data_dir = \"{}\"", data_dir.display())?;
         writeln!(text, "used_ports = [\"{first}-{last}\"]")?;
         writeln!(text, "pairing_url = \"\"")?;
         if self.allow_root && is_root() {
             writeln!(text, "allow_root = true")?;
         }
-        for line in &self.server_lines {
+        for line in self.client_auth_lines.iter().chain(&self.server_lines) {
+            writeln!(text, "{line}")?;
+        }
+        writeln!(text, "[database]")?;
+        for line in &self.database_lines {
             writeln!(text, "{line}")?;
         }
         writeln!(text, "[logging]\nlog_level = \"{}\"", self.log_level)?;
@@ -186,6 +198,11 @@ impl ServerProcess {
                 Err(error) => return Err(error).context("the API does not answer"),
             }
         }
+    }
+
+    /// The configuration file as the server reads it. It is written anew at each start.
+    pub fn config_file(&self) -> PathBuf {
+        self.dir.path().join("rportd.conf")
     }
 
     /// The directory with its configuration, output and, unless configured otherwise, data.
