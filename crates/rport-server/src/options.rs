@@ -23,7 +23,8 @@ pub struct Options {
     pub users: Option<UserSource>,
     /// Logins of users.
     pub login: LoginOptions,
-    /// Senders of `X-Forwarded-For` that are believed, on the agents' listener and on the API.
+    /// Senders of `X-Forwarded-For` that are believed on the agents' listener. The API has its own list in
+    /// [`LoginOptions`].
     pub trusted_proxies: Vec<IpNet>,
     /// What the server tells about itself.
     pub about: About,
@@ -222,6 +223,8 @@ pub struct LoginOptions {
     pub user_wait: Duration,
     /// Bans of addresses. `None` switches them off.
     pub ban: Option<BanOptions>,
+    /// Senders of `X-Forwarded-For` that are believed on the API.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for LoginOptions {
@@ -230,6 +233,7 @@ impl Default for LoginOptions {
             jwt_secret: Secret::default(),
             user_wait: Duration::from_secs(2),
             ban: Some(BanOptions { max_failed: 10, duration: Duration::from_secs(600) }),
+            trusted_proxies: Vec::new(),
         }
     }
 }

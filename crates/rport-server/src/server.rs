@@ -62,7 +62,7 @@ impl Server {
         let login = match &options.users {
             Some(source) => {
                 let users = users::open(source)?;
-                let trusted = options.trusted_proxies.clone();
+                let trusted = options.login.trusted_proxies.clone();
                 let sessions = store.api_sessions().clone();
                 Some(Login::new(&options.login, trusted, users, sessions, &clock, &tasks))
             }

@@ -181,6 +181,11 @@ impl ApiSection {
         }
     }
 
+    /// Lowest TLS version as checked.
+    pub fn tls_min(&self) -> TlsMin {
+        check::tls_min(&self.tls_min, TlsMin::V1_3).unwrap_or_default()
+    }
+
     /// Whether there is an API at all.
     pub fn enabled(&self) -> bool {
         !self.address.is_empty()
@@ -288,8 +293,9 @@ impl ApiSection {
                 );
             }
             (false, false) => {
-                let tls_min = check::tls_min(&self.tls_min, TlsMin::V1_3).unwrap_or_default();
-                if let Err(error) = rport_http::tls::server_config(cert.as_ref(), key.as_ref(), tls_min) {
+                if let Err(error) =
+                    rport_http::tls::server_config(cert.as_ref(), key.as_ref(), self.tls_min())
+                {
                     api_error(
                         document,
                         "cert_file",

@@ -1,0 +1,203 @@
+//! From the checked configuration to the options of the parts. Nothing can fail here but what needs a file.
+
+use std::{path::PathBuf, time::Duration};
+
+use rport_http::{
+    ApiOptions,
+    tls::{self, TlsError},
+};
+use rport_server::{
+    About, BanOptions, ClientAuthSource, ClientsOptions, Deadlines, ListenerOptions, LoginOptions, Options,
+    PurgeOptions, TunnelsOptions, UserSource,
+};
+
+use crate::config::{Config, Source};
+
+/// Longest wait after a wrong password; a larger number in the file means "very long" anyway.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
+/// Options of the server.
+pub(crate) fn server(config: &Config) -> Options {
+    let server = &config.server;
+    Options {
+        listener: ListenerOptions {
+            reverse_proxy: config.proxy.clone(),
+            max_request_bytes: positive(server.max_request_bytes_client),
+            max_concurrent_handshakes: positive(server.max_concurrent_ssh_handshakes),
+            login_wait: wait(server.client_login_wait),
+            ban: ban(server.max_failed_login, server.ban_time),
+            deadlines: Deadlines {
+                handshake: server.handshake_timeout,
+                ..Deadlines::default()
+            },
+            ..ListenerOptions::default()
+        },
+        client_auth: client_auth(&config.client_auth),
+        clients: ClientsOptions {
+            auth_multiuse: server.auth_multiuse_creds,
+            equate_auth_id: server.equate_clientauthid_clientid,
+            purge: server.purge_disconnected_clients.then(|| PurgeOptions {
+                keep: nanoseconds(server.keep_disconnected_clients),
+                interval: nanoseconds(server.purge_disconnected_clients_interval),
+            }),
+            check_interval: server.check_clients_connection_interval,
+            check_timeout: server.check_clients_connection_timeout,
+            ..ClientsOptions::default()
+        },
+        tunnels: TunnelsOptions {
+            ports: config.ports.clone(),
+            check_port_timeout: server.check_port_timeout,
+        },
+        users: config.users.as_ref().map(users),
+        login: LoginOptions {
+            jwt_secret: config.api.jwt_secret.clone(),
+            user_wait: wait(config.api.user_login_wait),
+            ban: ban(config.api.max_failed_login, config.api.ban_time),
+            trusted_proxies: config.api.trusted_proxies.clone(),
+        },
+        trusted_proxies: server.trusted_proxies.clone(),
+        about: about(config),
+    }
+}
+
+/// Options of the API on an address that is resolved already. The page of metrics is added by who installs it.
+///
+/// # Errors
+/// When the certificate has become unusable since it was checked.
+pub(crate) fn api(config: &Config, address: std::net::SocketAddr) -> Result<ApiOptions, TlsError> {
+    let api = &config.api;
+    let (cert, key) = (&api.cert_file, &api.key_file);
+    let mut options = ApiOptions::new(address);
+    if !cert.is_empty() {
+        options.tls = Some(tls::server_config(cert.as_ref(), key.as_ref(), api.tls_min())?);
+    }
+    options.max_request_bytes = positive(api.max_request_bytes);
+    options.cors = api.cors.clone();
+    options.doc_root = path(&api.doc_root);
+    options.access_log_file = path(&api.access_log_file);
+    options.max_token_lifetime_hours = api.max_token_lifetime.unsigned_abs();
+    Ok(options)
+}
+
+fn about(config: &Config) -> About {
+    let (server, api) = (&config.server, &config.api);
+    About {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        connect_url: server.url.clone(),
+        pairing_url: server.pairing_url.clone(),
+        tunnel_host: server.tunnel_host.clone(),
+        auth_write: server.auth_write,
+        auth_header: api.auth_header.clone(),
+        monitoring_enabled: config.monitoring.enabled,
+        audit_log_enabled: api.enable_audit_log,
+        audit_log_rotation: api.audit_log_rotation.clone(),
+        used_ports: server.used_ports.clone(),
+        excluded_ports: server.excluded_ports.clone(),
+        password_min_length: positive(api.password_min_length),
+    }
+}
+
+fn client_auth(source: &Source) -> ClientAuthSource {
+    match source {
+        Source::Pair(pair) => ClientAuthSource::Single {
+            id: pair.name.clone(),
+            password: pair.password.clone(),
+        },
+        Source::File(path) => ClientAuthSource::File(path.clone()),
+        Source::Table(table) => ClientAuthSource::Table(table.clone()),
+    }
+}
+
+fn users(source: &Source) -> UserSource {
+    match source {
+        Source::Pair(pair) => UserSource::Single {
+            name: pair.name.clone(),
+            password: pair.password.clone(),
+        },
+        Source::File(path) => UserSource::File(path.clone()),
+        Source::Table(table) => UserSource::Table(table.clone()),
+    }
+}
+
+fn ban(max_failed: i64, seconds: i64) -> Option<BanOptions> {
+    let max_failed = u32::try_from(max_failed).ok().filter(|count| *count > 0)?;
+    let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0)?;
+    Some(BanOptions {
+        max_failed,
+        duration: Duration::from_secs(seconds),
+    })
+}
+
+fn wait(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds)
+        .unwrap_or(LONGEST_WAIT)
+        .min(LONGEST_WAIT)
+}
+
+fn nanoseconds(nanos: i64) -> Duration {
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
+}
+
+fn positive(number: i64) -> usize {
+    usize::try_from(number).unwrap_or(0)
+}
+
+fn path(text: &str) -> Option<PathBuf> {
+    (!text.is_empty()).then(|| PathBuf::from(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use rport_runtime::toml_config::Document;
+
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        let (config, report) = Config::read(Document::parse(text, "rportd.conf").expect("sound TOML"));
+        config.unwrap_or_else(|| panic!("{:?}", report.errors))
+    }
+
+    #[test]
+    fn settings_arrive_in_the_options() {
+        let config = config(
+            "[server]\nauth_file = 'f.json'\nproxy = 'http://backend'\nmax_failed_login = 0\nclient_login_wait = 0.5\n\
+             purge_disconnected_clients = true\nkeep_disconnected_clients = 0\nhandshake_timeout = '7s'\n\
+             trusted_proxies = ['10.0.0.0/8']\n[api]\naddress = ':1'\nauth = 'admin:pass'\nmax_failed_login = 3\n\
+             ban_time = 9\ndoc_root = '/docs'\ncors = ['*']\ntrusted_proxies = '127.0.0.1'\n",
+        );
+        let options = server(&config);
+        assert!(options.listener.ban.is_none() && options.listener.reverse_proxy.is_some());
+        assert_eq!(options.listener.login_wait, Duration::from_millis(500));
+        assert_eq!(options.listener.deadlines.handshake, Duration::from_secs(7));
+        assert!(matches!(options.client_auth, ClientAuthSource::File(_)));
+        assert!(matches!(options.users, Some(UserSource::Single { .. })));
+        assert_eq!(
+            options.clients.purge.map(|purge| purge.keep),
+            Some(Duration::ZERO)
+        );
+        assert!(
+            options
+                .login
+                .ban
+                .is_some_and(|ban| ban.max_failed == 3 && ban.duration.as_secs() == 9)
+        );
+        assert_eq!(
+            (options.trusted_proxies.len(), options.login.trusted_proxies.len()),
+            (1, 1)
+        );
+        let api = api(&config, ([127, 0, 0, 1], 1).into()).expect("no certificate");
+        assert_eq!(
+            (api.doc_root, api.access_log_file, api.cors.len()),
+            (Some("/docs".into()), None, 1)
+        );
+        assert_eq!(api.max_request_bytes, 10_240);
+    }
+
+    #[test]
+    fn absurd_numbers_are_tamed() {
+        assert_eq!(wait(f64::MAX), LONGEST_WAIT);
+        assert_eq!(wait(0.0), Duration::ZERO);
+        assert!(ban(5, 0).is_none() && ban(0, 5).is_none());
+        assert!(ban(i64::MAX, 5).is_none());
+    }
+}

@@ -1,0 +1,281 @@
+//! The parts put together: files, key, server, API, signals.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, anyhow, bail};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use rport_http::Api;
+use rport_runtime::{
+    Clock, Tasks, fsutil, net,
+    signals::{Signal, Signals},
+    systemd,
+    telemetry::Telemetry,
+};
+use rport_server::{Parts, Server};
+use rport_store::{Store, StoreOptions};
+use rport_transport::HostKey;
+use tokio::net::TcpListener;
+
+use crate::{config::Config, options};
+
+/// How long connections and requests under way may take to end when the server is stopped.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How often figures of past minutes are condensed, so that metrics nobody reads do not grow.
+const METRICS_UPKEEP: Duration = Duration::from_secs(60);
+
+/// The file that tells people what agents should pin. Name and content as the Go server writes them.
+const FINGERPRINT_FILE: &str = "rportd-fingerprint.txt";
+
+/// Runs the server until a signal ends it. Must be called inside a tokio runtime.
+///
+/// # Errors
+/// The reason not to start, as one sentence that names what to mend.
+pub async fn run(config: Config, telemetry: &Telemetry) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
+    let mut signals = Signals::install().context("cannot take over signals")?;
+    refuse_unsupported(&config)?;
+    raise_open_files();
+    rport_runtime::rng::warm_up();
+
+    let tasks = Tasks::new();
+    // Ports first: a second server on the same data must notice before it touches the files.
+    let agents = listen(&config.server.address, "agents", "[server] address").await?;
+    let agents_address = agents.local_addr()?;
+    let host_key = HostKey::from_seed(config.server.key_seed.expose())?;
+    let store = open_store(&config, &tasks, &host_key).await?;
+    let metrics = if config.metrics.enabled {
+        Some(install_metrics(&tasks)?)
+    } else {
+        None
+    };
+
+    let parts = Parts {
+        store,
+        host_key,
+        clock: Clock::system(),
+        tasks: tasks.clone(),
+    };
+    let server = Server::start(options::server(&config), parts).await?;
+    if let Err(error) = serve(&config, &server, metrics, &tasks).await {
+        server.stop(Duration::ZERO).await;
+        return Err(error);
+    }
+    server.listen(agents);
+    tracing::info!(
+        address = %agents_address,
+        version = env!("CARGO_PKG_VERSION"),
+        took_ms = started.elapsed().as_millis() as u64,
+        "server started, waiting for agents"
+    );
+    systemd::ready();
+    let code = follow_signals(&mut signals, &server, &tasks, telemetry).await;
+    Ok(code)
+}
+
+/// Starts the API, if there shall be one.
+async fn serve(
+    config: &Config,
+    server: &Server,
+    metrics: Option<PrometheusHandle>,
+    tasks: &Tasks,
+) -> anyhow::Result<()> {
+    if !config.api.enabled() {
+        tracing::info!("there is no API: '[api] address' is empty");
+        return Ok(());
+    }
+    let address = resolve(&config.api.address, "[api] address").await?;
+    let mut options = options::api(config, address)?;
+    options.metrics = metrics;
+    if options.tls.is_none() && !address.ip().is_loopback() {
+        tracing::warn!(%address, "the API speaks plain HTTP on a public address; set cert_file and key_file in [api], or put a TLS proxy in front");
+    }
+    Api::start(options, server.clone(), Clock::system(), tasks).await?;
+    Ok(())
+}
+
+/// Settings that would leave the server less guarded than the operator believes, until their feature is here.
+fn refuse_unsupported(config: &Config) -> anyhow::Result<()> {
+    if !config.api.enabled() {
+        return Ok(());
+    }
+    if config.code_delivery.is_some() {
+        bail!(
+            "'two_fa_token_delivery' in [api] is not supported yet; remove it, or logins would need only the password"
+        );
+    }
+    if config.api.totp_enabled {
+        bail!(
+            "'totp_enabled' in [api] is not supported yet; remove it, or logins would need only the password"
+        );
+    }
+    if config.api.enable_acme {
+        bail!(
+            "'enable_acme' in [api] is not supported yet; set cert_file and key_file, or put a TLS proxy in front"
+        );
+    }
+    if !config.api.auth_header.is_empty() {
+        tracing::warn!("'auth_header' in [api] is not supported yet; nobody can log in by it");
+    }
+    Ok(())
+}
+
+async fn open_store(config: &Config, tasks: &Tasks, host_key: &HostKey) -> anyhow::Result<Store> {
+    let data_dir = config.server.data_dir.clone();
+    let fingerprint = host_key.fingerprint();
+    if config.server.key_seed.is_empty() {
+        tracing::warn!(
+            "'key_seed' in [server] is not set; the next start has another fingerprint, and agents that pin this one stay away"
+        );
+    }
+    tracing::info!(
+        fingerprint.md5 = fingerprint.md5(),
+        fingerprint.sha256 = fingerprint.sha256(),
+        "host key"
+    );
+    let options = StoreOptions {
+        data_dir: data_dir.clone(),
+        wal: config.server.sqlite_wal,
+    };
+    let md5 = fingerprint.md5().to_owned();
+    let opened = tasks.spawn_blocking("open_store", move || {
+        let named = |what: &str| {
+            format!(
+                "data directory {}: {what}; see '[server] data_dir'",
+                data_dir.display()
+            )
+        };
+        fsutil::create_dir(&data_dir, 0o700).with_context(|| named("cannot be created"))?;
+        fsutil::check_writable(&data_dir).with_context(|| named("cannot be written to"))?;
+        write_fingerprint(&data_dir, &md5);
+        Store::open(&options).map_err(anyhow::Error::from)
+    });
+    opened
+        .await
+        .map_err(|_| anyhow!("opening the data directory failed"))?
+}
+
+fn write_fingerprint(data_dir: &Path, fingerprint: &str) {
+    let path = data_dir.join(FINGERPRINT_FILE);
+    // People can also read it in the log and in the API, so this is no reason not to serve.
+    if let Err(error) = fsutil::atomic_write(&path, fingerprint.as_bytes(), 0o644) {
+        tracing::error!(%error, file = %path.display(), "the fingerprint file cannot be written");
+    }
+}
+
+/// Turns `host:port` into an address; without a host every address of the machine.
+async fn resolve(text: &str, key: &str) -> anyhow::Result<SocketAddr> {
+    let full = if text.starts_with(':') {
+        format!("[::]{text}")
+    } else {
+        text.to_owned()
+    };
+    let found = tokio::net::lookup_host(&full)
+        .await
+        .with_context(|| format!("cannot resolve {key} {text:?}"))?;
+    found
+        .into_iter()
+        .next()
+        .ok_or_else(|| anyhow!("cannot resolve {key} {text:?}: the name has no address"))
+}
+
+async fn listen(text: &str, whom: &str, key: &str) -> anyhow::Result<TcpListener> {
+    let address = resolve(text, key).await?;
+    let listener = net::listen_tcp(address).and_then(TcpListener::from_std);
+    listener.with_context(|| format!("cannot listen on {address} for {whom}; see '{key}'"))
+}
+
+fn install_metrics(tasks: &Tasks) -> anyhow::Result<PrometheusHandle> {
+    let handle = PrometheusBuilder::new()
+        .install_recorder()
+        .context("cannot set up metrics")?;
+    rport_server::describe_metrics();
+    rport_http::describe_metrics();
+    let (upkeep, stop) = (handle.clone(), tasks.soft());
+    tasks.spawn("metrics", async move {
+        while tokio::time::timeout(METRICS_UPKEEP, stop.cancelled())
+            .await
+            .is_err()
+        {
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(handle)
+}
+
+/// One open file per agent and two per visitor: the usual soft limit of 1024 is soon reached.
+fn raise_open_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
+}
+
+async fn follow_signals(
+    signals: &mut Signals,
+    server: &Server,
+    tasks: &Tasks,
+    telemetry: &Telemetry,
+) -> ExitCode {
+    loop {
+        match signals.next().await {
+            Signal::Hangup => {
+                systemd::reloading();
+                telemetry.reopen();
+                tracing::info!("log file opened again");
+                systemd::ready();
+            }
+            Signal::User1 => reload_users(server, tasks),
+            Signal::User2 => log_figures(tasks),
+            signal @ (Signal::Interrupt | Signal::Terminate) => {
+                tracing::info!(?signal, "stopping");
+                systemd::stopping();
+                return stop(signals, server).await;
+            }
+        }
+    }
+}
+
+/// Stops in order; a second signal ends the waiting.
+async fn stop(signals: &mut Signals, server: &Server) -> ExitCode {
+    let impatient = async { while !signals.next().await.stops() {} };
+    tokio::select! {
+        () = server.stop(GRACE) => {
+            tracing::info!("stopped");
+            ExitCode::SUCCESS
+        }
+        () = impatient => {
+            tracing::warn!("stopped at once by a second signal");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn reload_users(server: &Server, tasks: &Tasks) {
+    let server = server.clone();
+    tasks.spawn_blocking("reload_users", move || {
+        if let Err(error) = server.reload_users() {
+            tracing::error!(%error, "users were not read again; the known ones stay");
+        }
+    });
+}
+
+fn log_figures(tasks: &Tasks) {
+    let counts = tasks.counts();
+    let alive: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(name, count)| format!("{name}:{count}"))
+        .collect();
+    tracing::info!(tasks = tasks.count(), names = alive.join(","), "figures");
+}
