@@ -16,6 +16,7 @@ mod error;
 mod go_json;
 mod layers;
 mod list_query;
+mod metrics_names;
 mod options;
 mod router;
 mod routes;
@@ -29,10 +30,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rport_runtime::net::listen_tcp;
 use rport_runtime::{Clock, Tasks};
 use rport_server::Server;
 use tokio::net::TcpListener;
 
+pub use metrics_names::describe_metrics;
 pub use options::ApiOptions;
 pub use router::openapi_json;
 
@@ -89,7 +92,9 @@ impl Api {
         let login = server.login().cloned().ok_or(StartError::NoUsers)?;
         let address = options.address;
         let failed = |source| StartError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = listen_tcp(address)
+            .and_then(TcpListener::from_std)
+            .map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;
         let access = match &options.access_log_file {
             None => None,

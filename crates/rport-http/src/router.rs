@@ -118,7 +118,10 @@ pub(crate) fn build(state: ApiState, logs: Logs, tasks: &Tasks) -> Router {
     if let Some(cors) = cors {
         router = router.layer(cors);
     }
-    router
+    // A router of its own for what must see the request before its route is chosen, and the answer after the inner
+    // router has finished it.
+    Router::new()
+        .fallback_service(router)
         .layer(from_fn(clean_path::clean_path))
         .layer(from_fn_with_state(logs, request_log::log))
 }

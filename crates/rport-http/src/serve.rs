@@ -15,13 +15,17 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use metrics::gauge;
 use rport_runtime::Tasks;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tracing::{debug, warn};
+
+use crate::metrics_names::CONNECTIONS;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -31,6 +35,11 @@ const HEADER_LIMIT: Duration = Duration::from_secs(5);
 const PING: Duration = Duration::from_secs(20);
 /// Pause after a failed accept; out of file descriptors, accept would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Silence after which the kernel asks whether the peer is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+/// How long a peer may leave sent bytes unacknowledged or its window shut.
+#[cfg(target_os = "linux")]
+const UNREAD_LIMIT: Duration = Duration::from_secs(60);
 /// Smallest buffer the HTTP/1 parser works with.
 const SMALLEST_HEADER_LIMIT: usize = 8192;
 /// Requests one HTTP/2 connection may have in flight.
@@ -66,7 +75,9 @@ impl Acceptor {
                 Ok((slot, socket, peer)) => {
                     let connection = Arc::clone(&connection);
                     self.tasks.spawn("api-connection", async move {
+                        gauge!(CONNECTIONS).increment(1.0);
                         connection.serve(socket, peer).await;
+                        gauge!(CONNECTIONS).decrement(1.0);
                         drop(slot);
                     });
                 }
@@ -102,7 +113,7 @@ struct ConnectionParts {
 
 impl ConnectionParts {
     async fn serve(&self, socket: TcpStream, peer: SocketAddr) {
-        let _ = socket.set_nodelay(true); // best effort
+        tune(&socket);
         let Some(tls) = &self.tls else {
             return self.http1(socket, peer).await;
         };
@@ -194,6 +205,18 @@ impl ConnectionParts {
             request
         }))
     }
+}
+
+/// Best effort: a socket that takes no options still carries requests.
+///
+/// A peer that is gone, or that reads nothing of its answer for a minute, loses its connection.
+fn tune(socket: &TcpStream) {
+    let _ = socket.set_nodelay(true);
+    let socket = SockRef::from(socket);
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_user_timeout(Some(UNREAD_LIMIT));
 }
 
 fn report(peer: SocketAddr, ended: hyper::Result<()>) {

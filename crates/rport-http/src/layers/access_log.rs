@@ -14,6 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 use super::request_log::Served;
+use crate::metrics_names::LOG_LINES_LOST_TOTAL;
 
 /// Lines waiting for the disk; further ones are lost rather than slowing requests down.
 const QUEUE: usize = 4096;
@@ -56,7 +57,7 @@ impl AccessLog {
     /// Queues the line of a request.
     pub(crate) fn write(&self, served: &Served) {
         if self.lines.try_send(line(served, self.clock.now_local())).is_err() {
-            metrics::counter!("rport_access_log_lines_lost_total").increment(1);
+            metrics::counter!(LOG_LINES_LOST_TOTAL).increment(1);
         }
     }
 }

@@ -17,6 +17,7 @@ use metrics::counter;
 use rport_runtime::telemetry::request_line;
 
 use super::access_log::AccessLog;
+use crate::metrics_names::REQUESTS_TOTAL;
 
 /// Where request lines go besides the main log.
 #[derive(Clone)]
@@ -104,8 +105,7 @@ impl Drop for Counted {
     fn drop(&mut self) {
         let served = &self.served;
         let status = served.status.as_str().to_owned();
-        counter!("rport_api_requests_total", "method" => method_label(&served.method), "status" => status)
-            .increment(1);
+        counter!(REQUESTS_TOTAL, "method" => method_label(&served.method), "status" => status).increment(1);
         let took = served.started.elapsed();
         let method = served.method.as_str();
         request_line(

@@ -6,6 +6,8 @@ use http::header;
 use metrics_exporter_prometheus::PrometheusHandle;
 use rport_runtime::Tasks;
 
+use crate::metrics_names::TASKS;
+
 /// What the page is made from.
 #[derive(Clone)]
 pub(crate) struct MetricsPage {
@@ -16,7 +18,7 @@ pub(crate) struct MetricsPage {
 /// Renders all metrics in Prometheus' text format.
 pub(crate) async fn page(State(page): State<MetricsPage>) -> Response {
     for (name, count) in page.tasks.counts() {
-        metrics::gauge!("rport_tasks", "name" => name).set(count as f64);
+        metrics::gauge!(TASKS, "name" => name).set(count as f64);
     }
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],

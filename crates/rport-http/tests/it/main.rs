@@ -1,6 +1,7 @@
 //! The API as its callers see it: a real server on a free port, spoken to over HTTP.
 
 mod access;
+mod agent;
 mod clients;
 mod hardening;
 mod layers;

@@ -29,11 +29,10 @@ pub(crate) const OPS: (&str, &str) = ("olga", "password of olga");
 pub(crate) struct Rig {
     pub(crate) api: SocketAddr,
     pub(crate) agents: SocketAddr,
-    pub(crate) dir: TempDir,
-    pub(crate) clock: Clock,
     pub(crate) server: Server,
     http: Client,
     tasks: Tasks,
+    _dir: TempDir,
 }
 
 impl Rig {
@@ -97,7 +96,7 @@ impl Rig {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let agents = listener.local_addr().expect("bound");
         server.listen(listener);
-        let api = Api::start(api_options, server.clone(), clock.clone(), &tasks)
+        let api = Api::start(api_options, server.clone(), clock, &tasks)
             .await
             .expect("API starts");
         let http = Client::builder()
@@ -108,11 +107,10 @@ impl Rig {
         Self {
             api: api.local_addr(),
             agents,
-            dir,
-            clock,
             server,
             http,
             tasks,
+            _dir: dir,
         }
     }
 
@@ -127,6 +125,10 @@ impl Rig {
 
     pub(crate) fn as_user(&self, user: (&str, &str), method: Method, path: &str) -> RequestBuilder {
         self.anonymous(method, path).basic_auth(user.0, Some(user.1))
+    }
+
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     pub(crate) fn get(&self, path: &str) -> RequestBuilder {

@@ -1,0 +1,96 @@
+//! An agent of a few lines: it connects, agrees to everything, and echoes.
+
+use std::net::SocketAddr;
+
+use rport_protocol::Request;
+use rport_protocol::to_client::{CheckPort, CheckPortReply, CheckTunnelAllowed, CheckTunnelAllowedReply};
+use rport_protocol::to_server::NewConnection;
+use rport_runtime::{Secret, Tasks};
+use rport_transport::{
+    AgentCredentials, Channel, Connection, DialOptions, Event, Incoming, IncomingRequest, LinkOptions, Reply,
+    connect, dial,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::rig::PATIENCE;
+
+/// The target port on which, the agent says, nothing listens.
+pub(crate) const CLOSED_PORT: &str = "127.0.0.1:9";
+
+/// A connected agent. Dropping it cuts the link.
+pub(crate) struct Agent {
+    _connection: Connection,
+}
+
+impl Agent {
+    /// Connects as the client `id`.
+    pub(crate) async fn connect(server: SocketAddr, id: &str, tasks: &Tasks) -> Self {
+        let url = server.to_string().parse().expect("server address");
+        let ws = dial(&url, &DialOptions::default())
+            .await
+            .expect("the server is reached");
+        let credentials = AgentCredentials {
+            user: "agent".to_owned(),
+            password: Secret::new("agent password"),
+        };
+        let link = connect(ws, &credentials, None, &LinkOptions::default(), tasks)
+            .await
+            .expect("handshake");
+        tasks.spawn("test-agent", serve(link.incoming, tasks.clone()));
+        let hello = NewConnection {
+            id: id.to_owned(),
+            name: format!("name of {id}"),
+            session_id: format!("session of {id}"),
+            version: "1.0.0".to_owned(),
+            ..NewConnection::default()
+        };
+        let reply = link
+            .connection
+            .call(NewConnection::NAME, hello.encode(), PATIENCE)
+            .await
+            .expect("an answer");
+        assert!(matches!(reply, Reply::Success(_)), "{reply:?}");
+        Self {
+            _connection: link.connection,
+        }
+    }
+}
+
+async fn serve(mut incoming: Incoming, tasks: Tasks) {
+    while let Some(event) = incoming.next().await {
+        match event {
+            Event::Request(request) => answer(request),
+            Event::Channel(channel) => {
+                tasks.spawn("test-echo", echo(channel.accept()));
+            }
+        }
+    }
+}
+
+fn answer(request: IncomingRequest) {
+    match request.name.as_str() {
+        CheckTunnelAllowed::NAME => {
+            let reply = CheckTunnelAllowedReply { is_allowed: true };
+            request.succeed(serde_json::to_vec(&reply).expect("JSON"));
+        }
+        CheckPort::NAME => {
+            let asked = CheckPort::decode(&request.payload).expect("the server's own request");
+            let open = asked.host_port != CLOSED_PORT;
+            let reply = CheckPortReply {
+                open,
+                err_msg: String::new(),
+            };
+            request.succeed(serde_json::to_vec(&reply).expect("JSON"));
+        }
+        _ => request.fail("unknown request"),
+    }
+}
+
+async fn echo(mut channel: Channel) {
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(n @ 1..) = channel.read(&mut buffer).await {
+        if channel.write_all(&buffer[..n]).await.is_err() {
+            return;
+        }
+    }
+}
