@@ -1,7 +1,9 @@
 //! The parts put together: files, key, server, API, signals.
 
 use std::{
+    fs::{File, OpenOptions, TryLockError},
     net::SocketAddr,
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     process::ExitCode,
     time::{Duration, Instant},
@@ -26,11 +28,17 @@ use crate::{config::Config, options};
 /// How long connections and requests under way may take to end when the server is stopped.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// The same when the start failed half-way and nobody is connected yet.
+const SHORT_GRACE: Duration = Duration::from_secs(1);
+
 /// How often figures of past minutes are condensed, so that metrics nobody reads do not grow.
 const METRICS_UPKEEP: Duration = Duration::from_secs(60);
 
 /// The file that tells people what agents should pin. Name and content as the Go server writes them.
 const FINGERPRINT_FILE: &str = "rportd-fingerprint.txt";
+
+/// The file whose lock says that a server uses the data directory. Ours.
+const LOCK_FILE: &str = "rportd.lock";
 
 /// Runs the server until a signal ends it. Must be called inside a tokio runtime.
 ///
@@ -48,7 +56,7 @@ pub async fn run(config: Config, telemetry: &Telemetry) -> anyhow::Result<ExitCo
     let agents = listen(&config.server.address, "agents", "[server] address").await?;
     let agents_address = agents.local_addr()?;
     let host_key = HostKey::from_seed(config.server.key_seed.expose())?;
-    let store = open_store(&config, &tasks, &host_key).await?;
+    let (store, _lock) = open_store(&config, &tasks, &host_key).await?;
     let metrics = if config.metrics.enabled {
         Some(install_metrics(&tasks)?)
     } else {
@@ -63,7 +71,7 @@ pub async fn run(config: Config, telemetry: &Telemetry) -> anyhow::Result<ExitCo
     };
     let server = Server::start(options::server(&config), parts).await?;
     if let Err(error) = serve(&config, &server, metrics, &tasks).await {
-        server.stop(Duration::ZERO).await;
+        server.stop(SHORT_GRACE).await;
         return Err(error);
     }
     server.listen(agents);
@@ -125,7 +133,8 @@ fn refuse_unsupported(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn open_store(config: &Config, tasks: &Tasks, host_key: &HostKey) -> anyhow::Result<Store> {
+/// Opens the data directory and keeps others out of it for as long as the returned file is open.
+async fn open_store(config: &Config, tasks: &Tasks, host_key: &HostKey) -> anyhow::Result<(Store, File)> {
     let data_dir = config.server.data_dir.clone();
     let fingerprint = host_key.fingerprint();
     if config.server.key_seed.is_empty() {
@@ -152,12 +161,33 @@ async fn open_store(config: &Config, tasks: &Tasks, host_key: &HostKey) -> anyho
         };
         fsutil::create_dir(&data_dir, 0o700).with_context(|| named("cannot be created"))?;
         fsutil::check_writable(&data_dir).with_context(|| named("cannot be written to"))?;
+        let lock = lock(&data_dir).with_context(|| named("is not free"))?;
         write_fingerprint(&data_dir, &md5);
-        Store::open(&options).map_err(anyhow::Error::from)
+        Ok((Store::open(&options)?, lock))
     });
     opened
         .await
         .map_err(|_| anyhow!("opening the data directory failed"))?
+}
+
+/// Two servers on the same files would mark each other's clients as disconnected. The system releases the lock when
+/// the process ends, however it ends.
+fn lock(data_dir: &Path) -> anyhow::Result<File> {
+    let path = data_dir.join(LOCK_FILE);
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(&path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => bail!("another server uses it ({LOCK_FILE} is locked)"),
+        // Some network file systems have no locks; then the operator has to take care.
+        Err(TryLockError::Error(error)) => {
+            tracing::warn!(%error, file = %path.display(), "the data directory cannot be locked")
+        }
+    }
+    Ok(file)
 }
 
 fn write_fingerprint(data_dir: &Path, fingerprint: &str) {
@@ -278,4 +308,37 @@ fn log_figures(tasks: &Tasks) {
         .map(|(name, count)| format!("{name}:{count}"))
         .collect();
     tracing::info!(tasks = tasks.count(), names = alive.join(","), "figures");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_directory_has_one_server_at_a_time() {
+        let folder = tempfile::tempdir().expect("folder");
+        let first = lock(folder.path()).expect("free");
+        let error = lock(folder.path()).expect_err("taken").to_string();
+        assert_eq!(error, "another server uses it (rportd.lock is locked)");
+        drop(first);
+        lock(folder.path()).expect("free again");
+    }
+
+    #[tokio::test]
+    async fn addresses_without_a_host_are_every_address() {
+        let address = resolve(":8080", "[server] address").await.expect("sound");
+        assert!(address.ip().is_unspecified() && address.port() == 8080);
+        let address = resolve("127.0.0.1:0", "[server] address").await.expect("sound");
+        assert_eq!(address.to_string(), "127.0.0.1:0");
+        let error = format!(
+            "{:#}",
+            resolve("no.such.host.invalid:1", "[api] address")
+                .await
+                .expect_err("unknown")
+        );
+        assert!(
+            error.starts_with("cannot resolve [api] address \"no.such.host.invalid:1\": "),
+            "{error}"
+        );
+    }
 }
