@@ -18,7 +18,7 @@ use hyper_util::service::TowerToHyperService;
 use metrics::gauge;
 use rport_runtime::Tasks;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
@@ -42,6 +42,8 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 const UNREAD_LIMIT: Duration = Duration::from_secs(60);
 /// Smallest buffer the HTTP/1 parser works with.
 const SMALLEST_HEADER_LIMIT: usize = 8192;
+/// Length of the HTTP/2 connection preface (RFC 9113, section 3.4).
+const PREFACE_LEN: usize = 24;
 /// Requests one HTTP/2 connection may have in flight.
 const MAX_STREAMS: u32 = 100;
 
@@ -158,6 +160,9 @@ impl ConnectionParts {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let Some(stream) = after_preface(stream).await else {
+            return debug!(%peer, "HTTP/2 preface did not arrive");
+        };
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -217,6 +222,19 @@ fn tune(socket: &TcpStream) {
     let _ = socket.set_tcp_keepalive(&keepalive);
     #[cfg(target_os = "linux")]
     let _ = socket.set_tcp_user_timeout(Some(UNREAD_LIMIT));
+}
+
+/// Waits for the bytes every HTTP/2 connection starts with: the protocol's own code has no deadline for them.
+async fn after_preface<S>(stream: S) -> Option<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut reader, writer) = tokio::io::split(stream);
+    let mut preface = [0; PREFACE_LEN];
+    match tokio::time::timeout(HEADER_LIMIT, reader.read_exact(&mut preface)).await {
+        Ok(Ok(_)) => Some(tokio::io::join(io::Cursor::new(preface).chain(reader), writer)),
+        Ok(Err(_)) | Err(_) => None,
+    }
 }
 
 fn report(peer: SocketAddr, ended: hyper::Result<()>) {

@@ -1,13 +1,12 @@
 //! Logging in and out.
 
 use axum::body::Body;
-use axum::extract::{FromRequest, Query, Request};
+use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use rport_api_types::login::{LoginRequest, LoginToken};
 use rport_domain::Error;
 use rport_runtime::Secret;
-use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::answer::Data;
@@ -15,17 +14,20 @@ use crate::body::{self, ReadError};
 use crate::compat;
 use crate::ctx::{Credentials, Visitor};
 use crate::error::{ApiError, ApiResult, Failure};
+use crate::list_query::QueryPairs;
 use crate::state::ApiState;
 
 /// How long a token shall live.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes a parameter that QueryPairs reads")]
 pub(crate) struct Lifetime {
     /// Seconds the token lives unless it is used; 600 when absent, zero or negative, at most 7776000 (90 days).
-    #[serde(rename = "token-lifetime")]
-    #[param(value_type = Option<i64>)]
-    token_lifetime: Option<String>,
+    #[param(rename = "token-lifetime")]
+    token_lifetime: Option<i64>,
 }
+
+const LIFETIME: &str = "token-lifetime";
 
 /// Log in with HTTP Basic.
 ///
@@ -40,11 +42,11 @@ pub(crate) struct Lifetime {
         (status = 429, body = Failure, description = "This user failed a moment ago and has to wait."),
     )
 )]
-pub(crate) async fn login(visitor: Visitor, Query(query): Query<Lifetime>) -> ApiResult<Data<LoginToken>> {
+pub(crate) async fn login(visitor: Visitor, query: QueryPairs) -> ApiResult<Data<LoginToken>> {
     let Credentials::Basic { user, password } = &visitor.credentials else {
         return Err(visitor.login.refuse_anonymous(&visitor.origin).into());
     };
-    let lifetime = query.token_lifetime.as_deref();
+    let lifetime = Some(query.first(LIFETIME));
     let login = visitor
         .login
         .password(user, password, lifetime, &visitor.origin)
@@ -71,10 +73,10 @@ pub(crate) async fn login(visitor: Visitor, Query(query): Query<Lifetime>) -> Ap
 )]
 pub(crate) async fn login_with_body(
     visitor: Visitor,
-    Query(query): Query<Lifetime>,
+    query: QueryPairs,
     LoginBody(request): LoginBody,
 ) -> ApiResult<Data<LoginToken>> {
-    let lifetime = query.token_lifetime.as_deref();
+    let lifetime = Some(query.first(LIFETIME));
     let password = Secret::new(request.password);
     let login = visitor
         .login

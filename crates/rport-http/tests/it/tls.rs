@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::body::Body;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rport_http::tls::{TlsError, TlsMin, server_config};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
@@ -10,8 +13,9 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-use crate::rig::Rig;
+use crate::rig::{PATIENCE, Rig};
 
 struct Pair {
     _dir: TempDir,
@@ -34,11 +38,12 @@ fn pair() -> Pair {
     }
 }
 
-async fn get(
+async fn connect(
     rig: &Rig,
     pair: &Pair,
     versions: &[&'static SupportedProtocolVersion],
-) -> std::io::Result<(String, rustls::ProtocolVersion)> {
+    protocol: &[u8],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(pair.der.clone()).expect("root");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -46,10 +51,18 @@ async fn get(
         .with_protocol_versions(versions)
         .expect("versions");
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     let socket = TcpStream::connect(rig.api).await?;
     let name = ServerName::try_from("localhost").expect("name");
-    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await?;
+    TlsConnector::from(Arc::new(config)).connect(name, socket).await
+}
+
+async fn get(
+    rig: &Rig,
+    pair: &Pair,
+    versions: &[&'static SupportedProtocolVersion],
+) -> std::io::Result<(String, rustls::ProtocolVersion)> {
+    let mut stream = connect(rig, pair, versions, b"http/1.1").await?;
     let request = b"GET /api/v1/auth/provider HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     stream.write_all(request).await?;
     let mut answer = String::new();
@@ -96,4 +109,50 @@ fn unusable_files_are_named() {
     assert!(matches!(error, TlsError::NoCertificate(_)), "{error}");
     let error = server_config(&first.cert, &second.key, TlsMin::V1_3).expect_err("mismatch");
     assert!(error.to_string().contains("key.pem"), "{error}");
+}
+
+#[tokio::test]
+async fn http_2_is_offered() {
+    let pair = pair();
+    let tls = server_config(&pair.cert, &pair.key, TlsMin::default()).expect("usable");
+    let rig = Rig::with(|_, api| api.tls = Some(tls)).await;
+    let stream = connect(&rig, &pair, rustls::ALL_VERSIONS, b"h2")
+        .await
+        .expect("TLS");
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.expect("HTTP/2");
+    let driver = rig.tasks().spawn("test-http2", connection);
+    for _ in 0..3 {
+        let request = http::Request::get("https://localhost/api/v1/auth/provider").body(Body::empty());
+        let response = sender
+            .send_request(request.expect("request"))
+            .await
+            .expect("answer");
+        assert_eq!(
+            (response.status().as_u16(), response.version()),
+            (200, http::Version::HTTP_2)
+        );
+    }
+    drop(sender);
+    let ended = tokio::time::timeout(PATIENCE, driver)
+        .await
+        .expect("the connection ends");
+    ended.expect("no panic").expect("in order");
+}
+
+#[tokio::test]
+async fn silence_after_the_tls_handshake_ends_the_connection() {
+    let pair = pair();
+    let tls = server_config(&pair.cert, &pair.key, TlsMin::default()).expect("usable");
+    let rig = Rig::with(|_, api| api.tls = Some(tls)).await;
+    for protocol in [&b"h2"[..], b"http/1.1"] {
+        let mut stream = connect(&rig, &pair, rustls::ALL_VERSIONS, protocol)
+            .await
+            .expect("TLS");
+        let mut rest = Vec::new();
+        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest))
+            .await
+            .expect("the server closes");
+    }
 }
