@@ -330,15 +330,10 @@ mod tests {
         assert!(address.ip().is_unspecified() && address.port() == 8080);
         let address = resolve("127.0.0.1:0", "[server] address").await.expect("sound");
         assert_eq!(address.to_string(), "127.0.0.1:0");
-        let error = format!(
-            "{:#}",
-            resolve("no.such.host.invalid:1", "[api] address")
-                .await
-                .expect_err("unknown")
-        );
-        assert!(
-            error.starts_with("cannot resolve [api] address \"no.such.host.invalid:1\": "),
-            "{error}"
-        );
+        let error = resolve("127.0.0.1", "[api] address")
+            .await
+            .expect_err("no port")
+            .to_string();
+        assert_eq!(error, "cannot resolve [api] address \"127.0.0.1\"");
     }
 }

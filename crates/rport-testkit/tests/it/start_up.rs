@@ -89,21 +89,43 @@ async fn a_broken_database_is_named_and_left_alone() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn mistakes_in_the_configuration_are_shown_with_file_and_line() -> anyhow::Result<()> {
-    let output = refusal(ServerConfig::new().server("max_failed_logn = 3")).await?;
-    assert_said(&output, &["rportd.conf:", "max_failed_logn", "max_failed_login"]);
     let output = refusal(ServerConfig::new().server("check_port_timeout = \"soon\"")).await?;
     assert_said(&output, &["rportd.conf:", "check_port_timeout", "soon"]);
+    let config =
+        AgentConfig::new("typist", ([127, 0, 0, 1], 9).into()).client("tunnel_allowed = [\"nowhere\"]");
+    let mut agent = AgentProcess::start(config)?;
+    assert!(!agent.child.wait(GIVE_UP).await?.success());
+    assert_said(
+        &agent.child.output(),
+        &["rport.conf:", "tunnel_allowed", "nowhere"],
+    );
     Ok(())
 }
 
+/// The Go programs ignored unknown keys, so a file with a typing mistake must still start.
 #[tokio::test]
-async fn the_agent_shows_mistakes_too() -> anyhow::Result<()> {
-    let config = AgentConfig::new("typist", ([127, 0, 0, 1], 9).into()).client("tunel_allowed = [\"22\"]");
-    let mut agent = AgentProcess::start(config)?;
-    let status = agent.child.wait(GIVE_UP).await?;
-    let output = agent.child.output();
-    assert!(!status.success(), "{output}");
-    assert_said(&output, &["rport.conf:", "tunel_allowed", "tunnel_allowed"]);
+async fn unknown_keys_are_named_and_do_not_stop_the_programs() -> anyhow::Result<()> {
+    let server = ServerProcess::start_with(ServerConfig::new().server("max_failed_logn = 3")).await?;
+    let config = AgentConfig::new("typist", server.config.agents).client("tunel_allowed = [\"22\"]");
+    let agent = AgentProcess::start(config)?;
+    server.api().wait_connected("typist", CONNECT_LIMIT).await;
+    let warnings = [
+        (
+            server.child.output(),
+            ["rportd.conf:", "max_failed_logn", "max_failed_login"],
+        ),
+        (
+            agent.child.output(),
+            ["rport.conf:", "tunel_allowed", "tunnel_allowed"],
+        ),
+    ];
+    for (output, words) in warnings {
+        let named = |line: &str| line.contains(" warn: ") && words.iter().all(|word| line.contains(word));
+        assert!(
+            output.lines().any(named),
+            "no warning with {words:?} in: {output}"
+        );
+    }
     Ok(())
 }
 
