@@ -6,7 +6,7 @@ use rport_domain::Error;
 use rport_transport::Fingerprint;
 
 use crate::actor::Actor;
-use crate::client_auth::Provider;
+use crate::client_auth::ClientAuths;
 use crate::clients::Registry;
 use crate::login::Login;
 use crate::options::About;
@@ -22,7 +22,7 @@ pub struct Status {
     pub clients_connected: usize,
     /// Known clients that are not connected, whoever asks.
     pub clients_disconnected: usize,
-    /// `Static Credentials` or `File`.
+    /// `Static Credentials`, `File` or `DB`.
     pub clients_auth_source: &'static str,
     /// `Read Write` or `Read Only`.
     pub clients_auth_mode: &'static str,
@@ -49,7 +49,7 @@ struct Inner {
     about: Arc<About>,
     fingerprint: String,
     registry: Arc<Registry>,
-    client_auth: Arc<dyn Provider>,
+    client_auth: ClientAuths,
     login: Option<Login>,
 }
 
@@ -58,7 +58,7 @@ impl AboutService {
         about: About,
         fingerprint: &Fingerprint,
         registry: Arc<Registry>,
-        client_auth: Arc<dyn Provider>,
+        client_auth: ClientAuths,
         login: Option<Login>,
     ) -> Self {
         let fingerprint = fingerprint.to_string();
@@ -69,13 +69,13 @@ impl AboutService {
     pub fn status(&self, _actor: &Actor) -> Status {
         let inner = &self.inner;
         let (connected, known) = inner.registry.counts();
-        let writable = inner.client_auth.writable() && inner.about.auth_write;
+        let (source, writable) = inner.client_auth.source();
         Status {
             about: inner.about.clone(),
             fingerprint: inner.fingerprint.clone(),
             clients_connected: connected,
             clients_disconnected: known.saturating_sub(connected),
-            clients_auth_source: inner.client_auth.source_name(),
+            clients_auth_source: source,
             clients_auth_mode: if writable { "Read Write" } else { "Read Only" },
             users_auth_source: inner.login.as_ref().map_or("", |login| login.users().source_name()),
         }

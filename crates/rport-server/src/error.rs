@@ -16,6 +16,9 @@ pub enum StartError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The database named in the configuration cannot be used.
+    #[error("{0}")]
+    Database(String),
     /// The configuration asks for something this version cannot do.
     #[error("{0}")]
     Unsupported(&'static str),

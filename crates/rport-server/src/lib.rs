@@ -8,6 +8,7 @@
 
 mod about;
 mod actor;
+mod audit;
 mod client_auth;
 mod client_listener;
 mod clients;
@@ -21,12 +22,18 @@ mod users;
 
 pub use about::{AboutService, Me, Status};
 pub use actor::Actor;
+pub use audit::AuditOptions;
+pub use client_auth::{
+    ClientAuthChange, ClientAuthOptions, ClientAuthOutcome, ClientAuthSource, ClientAuthTool, ClientAuths,
+    ClientIdBinding, DatabaseOptions, DatabaseServer, MAX_GRACE, NewClientAuth, NewPassword, Pair, PasswordHashing,
+    UnknownWord,
+};
 pub use clients::Clients;
 pub use error::StartError;
 pub use login::{LoggedIn, Login, RequestOrigin};
 pub use metrics_names::describe_metrics;
 pub use options::{
-    About, BanOptions, ClientAuthSource, ClientsOptions, Deadlines, ListenerOptions, Liveness, LoginOptions, Options,
+    About, BanOptions, ClientsOptions, Deadlines, ListenerOptions, Liveness, LoginOptions, Options,
     PurgeOptions, TunnelsOptions, UserSource, client_address,
 };
 pub use server::{Parts, Server};

@@ -8,13 +8,16 @@ use ipnet::IpNet;
 use rport_domain::PortSet;
 use rport_runtime::Secret;
 
+use crate::audit::AuditOptions;
+use crate::client_auth::ClientAuthOptions;
+
 /// All options of the server.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The listener agents connect to.
     pub listener: ListenerOptions,
-    /// Where the credentials of agents come from.
-    pub client_auth: ClientAuthSource,
+    /// Where the credentials of agents come from and what may be done with them.
+    pub client_auth: ClientAuthOptions,
     /// Which agents are accepted and how long they are remembered.
     pub clients: ClientsOptions,
     /// Public ports and checks of tunnels.
@@ -26,6 +29,8 @@ pub struct Options {
     /// Senders of `X-Forwarded-For` that are believed on the agents' listener. The API has its own list in
     /// [`LoginOptions`].
     pub trusted_proxies: Vec<IpNet>,
+    /// The audit log.
+    pub audit: AuditOptions,
     /// What the server tells about itself.
     pub about: About,
 }
@@ -106,22 +111,6 @@ pub struct BanOptions {
     pub max_failed: u32,
     /// How long the ban lasts.
     pub duration: Duration,
-}
-
-/// Where the credentials of agents come from: exactly one source.
-#[derive(Debug, Clone)]
-pub enum ClientAuthSource {
-    /// One pair for all agents (`[server] auth`).
-    Single {
-        /// The client auth id.
-        id: String,
-        /// Its password.
-        password: Secret,
-    },
-    /// A JSON file of ids and passwords (`[server] auth_file`), read once at start.
-    File(PathBuf),
-    /// A table of a database the admin owns (`[server] auth_table`). Refused at start for now.
-    Table(String),
 }
 
 /// Which agents are accepted and how long they are remembered.
@@ -249,8 +238,6 @@ pub struct About {
     pub pairing_url: String,
     /// The host name shown for tunnels (`tunnel_host`).
     pub tunnel_host: String,
-    /// Whether credentials of agents may be changed by the API (`auth_write`).
-    pub auth_write: bool,
     /// The name of the header that logs users in (`auth_header`), empty when unused.
     pub auth_header: String,
     /// Whether measurements are wanted (`[monitoring] enabled`).

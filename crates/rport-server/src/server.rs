@@ -11,7 +11,8 @@ use tokio::net::TcpListener;
 
 use crate::about::{AboutService, Me, Status};
 use crate::actor::Actor;
-use crate::client_auth::{self, Gate};
+use crate::audit::Audit;
+use crate::client_auth::{self, ClientAuths, Gate, Needs};
 use crate::client_listener::ClientListener;
 use crate::clients::{self, Clients, Registry, Sessions, Shared};
 use crate::error::StartError;
@@ -46,6 +47,7 @@ struct Inner {
     clients: Clients,
     tunnels: Tunnels,
     login: Option<Login>,
+    client_auth: ClientAuths,
     about: AboutService,
     store: Store,
     tasks: Tasks,
@@ -58,7 +60,7 @@ impl Server {
     /// A file that cannot be used, or an option this version does not support.
     pub async fn start(options: Options, parts: Parts) -> Result<Self, StartError> {
         let Parts { store, host_key, clock, tasks } = parts;
-        let provider = client_auth::open(&options.client_auth)?;
+        let provider = client_auth::open(&options.client_auth.source, &tasks).await?;
         let login = match &options.users {
             Some(source) => {
                 let users = users::open(source)?;
@@ -74,17 +76,29 @@ impl Server {
         tracing::info!(clients = records.len(), were_connected = left, "clients loaded");
         let registry =
             Arc::new(Registry::new(store.clients().clone(), records, !options.clients.auth_multiuse));
+        let client_auth = ClientAuths::new(
+            options.client_auth,
+            Needs {
+                provider,
+                extras: store.client_auth_extras().clone(),
+                registry: registry.clone(),
+                audit: Audit::new(store.audit_log().clone(), options.audit, clock.clone()),
+                clock: clock.clone(),
+                tasks: tasks.clone(),
+            },
+        );
         let tunnels = Tunnels::new(&options.tunnels, registry.clone(), clock.clone(), tasks.clone());
         let about = AboutService::new(
             options.about.clone(),
             &host_key.fingerprint(),
             registry.clone(),
-            provider.clone(),
+            client_auth.clone(),
             login.clone(),
         );
         let sessions = Sessions::new(Shared {
             registry: registry.clone(),
             tunnels: tunnels.clone(),
+            client_auth: client_auth.clone(),
             options: options.clients.clone(),
             deadlines: options.listener.deadlines.clone(),
             max_request_bytes: options.listener.max_request_bytes,
@@ -98,7 +112,7 @@ impl Server {
             tasks: tasks.clone(),
         });
         let gate = Arc::new(Gate::new(
-            provider,
+            client_auth.clone(),
             Waits::new(options.listener.login_wait, clock.clone()),
             Bans::new(options.listener.ban, clock.clone()),
         ));
@@ -118,7 +132,9 @@ impl Server {
         if let Some(login) = login.clone() {
             tasks.spawn("session_cleanup", remove_expired_sessions(login, tasks.clone()));
         }
-        let inner = Inner { listener, clients: Clients::new(registry), tunnels, login, about, store, tasks };
+        tasks.spawn("client_auth_upkeep", client_auth.clone().keep_up());
+        let clients = Clients::new(registry);
+        let inner = Inner { listener, clients, tunnels, login, client_auth, about, store, tasks };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -135,6 +151,11 @@ impl Server {
     /// The tunnels.
     pub fn tunnels(&self) -> &Tunnels {
         &self.inner.tunnels
+    }
+
+    /// The credentials of agents.
+    pub fn client_auth(&self) -> &ClientAuths {
+        &self.inner.client_auth
     }
 
     /// Logins of users; `None` when the API is off.
@@ -155,6 +176,15 @@ impl Server {
         self.inner.about.me(actor).await
     }
 
+    /// Reads the credentials of agents again where they stand in a file. A bad file leaves the known ones in place.
+    /// Blocks on the disk for a moment.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn reload_client_auth(&self) -> Result<(), StartError> {
+        self.inner.client_auth.reload()
+    }
+
     /// Reads the user file again, if there is one. A bad file leaves the known users in place.
     ///
     /// # Errors
@@ -171,6 +201,7 @@ impl Server {
         {
             tracing::warn!(%error, "the last uses of logins were not saved");
         }
+        self.inner.client_auth.flush().await;
         self.inner.store.close().await;
     }
 }

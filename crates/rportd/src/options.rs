@@ -7,8 +7,8 @@ use rport_http::{
     tls::{self, TlsError},
 };
 use rport_server::{
-    About, BanOptions, ClientAuthSource, ClientsOptions, Deadlines, ListenerOptions, LoginOptions, Options,
-    PurgeOptions, TunnelsOptions, UserSource,
+    About, AuditOptions, BanOptions, ClientAuthOptions, ClientAuthSource, ClientsOptions, DatabaseOptions,
+    DatabaseServer, Deadlines, ListenerOptions, LoginOptions, Options, PurgeOptions, TunnelsOptions, UserSource,
 };
 
 use crate::config::{Config, Source};
@@ -32,7 +32,14 @@ pub(crate) fn server(config: &Config) -> Options {
             },
             ..ListenerOptions::default()
         },
-        client_auth: client_auth(&config.client_auth),
+        client_auth: ClientAuthOptions {
+            write: server.auth_write,
+            ..client_auth(config).into()
+        },
+        audit: AuditOptions {
+            enabled: config.api.enable_audit_log,
+            obfuscate_addresses: config.api.use_ip_obfuscation,
+        },
         clients: ClientsOptions {
             auth_multiuse: server.auth_multiuse_creds,
             equate_auth_id: server.equate_clientauthid_clientid,
@@ -86,7 +93,6 @@ fn about(config: &Config) -> About {
         connect_url: server.url.clone(),
         pairing_url: server.pairing_url.clone(),
         tunnel_host: server.tunnel_host.clone(),
-        auth_write: server.auth_write,
         auth_header: api.auth_header.clone(),
         monitoring_enabled: config.monitoring.enabled,
         audit_log_enabled: api.enable_audit_log,
@@ -97,14 +103,32 @@ fn about(config: &Config) -> About {
     }
 }
 
-fn client_auth(source: &Source) -> ClientAuthSource {
-    match source {
+pub(crate) fn client_auth(config: &Config) -> ClientAuthSource {
+    match &config.client_auth {
         Source::Pair(pair) => ClientAuthSource::Single {
             id: pair.name.clone(),
             password: pair.password.clone(),
         },
         Source::File(path) => ClientAuthSource::File(path.clone()),
-        Source::Table(table) => ClientAuthSource::Table(table.clone()),
+        Source::Table(table) => ClientAuthSource::Table {
+            database: database(config),
+            table: table.clone(),
+        },
+    }
+}
+
+pub(crate) fn database(config: &Config) -> DatabaseOptions {
+    let database = &config.database;
+    let server = || DatabaseServer {
+        host: database.db_host.clone(),
+        user: database.db_user.clone(),
+        password: database.db_password.clone(),
+        name: database.db_name.clone(),
+    };
+    match database.db_type.as_str() {
+        "mysql" => DatabaseOptions::MySql(server()),
+        "postgres" => DatabaseOptions::Postgres(server()),
+        _ => DatabaseOptions::Sqlite(database.db_name.clone().into()),
     }
 }
 
@@ -169,7 +193,7 @@ mod tests {
         assert!(options.listener.ban.is_none() && options.listener.reverse_proxy.is_some());
         assert_eq!(options.listener.login_wait, Duration::from_millis(500));
         assert_eq!(options.listener.deadlines.handshake, Duration::from_secs(7));
-        assert!(matches!(options.client_auth, ClientAuthSource::File(_)));
+        assert!(matches!(options.client_auth.source, ClientAuthSource::File(_)));
         assert!(matches!(options.users, Some(UserSource::Single { .. })));
         assert_eq!(
             options.clients.purge.map(|purge| purge.keep),

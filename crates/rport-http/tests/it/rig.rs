@@ -9,7 +9,7 @@ use rport_domain::{ClientDetails, ClientRecord, PortSet};
 use rport_http::{Api, ApiOptions};
 use rport_runtime::{Clock, Secret, Tasks};
 use rport_server::{
-    About, ClientAuthSource, ClientsOptions, ListenerOptions, LoginOptions, Options, Parts, Server,
+    About, AuditOptions, ClientAuthSource, ClientsOptions, ListenerOptions, LoginOptions, Options, Parts, Server,
     TunnelsOptions, UserSource,
 };
 use rport_store::{Store, StoreOptions};
@@ -50,7 +50,9 @@ impl Rig {
             client_auth: ClientAuthSource::Single {
                 id: "agent".to_owned(),
                 password: Secret::new("agent password"),
-            },
+            }
+            .into(),
+            audit: AuditOptions::default(),
             clients: ClientsOptions::default(),
             tunnels: TunnelsOptions {
                 ports: PortSet::range(61_001..=65_000),

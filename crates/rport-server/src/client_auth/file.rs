@@ -1,137 +1,178 @@
-//! A JSON file `{"id": "password", …}`.
+//! Credentials in a JSON file.
 //!
-//! Source: storage.md 7.2 and the founding notes: read at start only, changes have no effect on a running server.
-//! Differs from RPort, which opens the file only when the first agent comes and then finds it broken: here a broken
-//! file stops the start with the place of the error.
+//! Source: the founding notes and storage.md 7.2: the file is read at start only, and changes by others have no
+//! effect on a running server. Such changes are never overwritten either: before a write the content on disk is
+//! compared with what was read last, and if it differs nothing is written.
+//!
+//! Differs from RPort, which opens the file only when the first agent comes and then finds it broken, believes an
+//! edited file after an hour, and rewrites it in place.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rport_runtime::Secret;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use aws_lc_rs::digest;
+use parking_lot::RwLock;
+use rport_domain::StoredPassword;
+use rport_runtime::Tasks;
 
-use super::Provider;
+use super::file_format::{self, Pairs};
+use super::provider::{Answer, Change, Pair, Provider, ProviderError};
+use super::safe_write::Target;
 use crate::error::StartError;
 
 /// Larger files are refused: a hundred thousand agents with long passwords fit in a tenth of it.
 const LIMIT: u64 = 64 << 20;
 
 pub(crate) struct File {
-    passwords: HashMap<String, Secret>,
-    /// Compared for unknown ids, so that they take as long as known ones.
-    nobody: Secret,
+    shared: Arc<Shared>,
+    /// Held by whoever writes, until the disk has it.
+    writing: Arc<tokio::sync::Mutex<()>>,
+    tasks: Tasks,
 }
 
-impl File {
-    pub(crate) fn read(path: &Path) -> Result<Self, StartError> {
-        let problem = |text: String| StartError::File { path: path.to_owned(), problem: text };
-        let length = std::fs::metadata(path).map_err(|error| problem(error.to_string()))?.len();
-        if length > LIMIT {
-            return Err(problem(format!("{length} bytes are more than the limit of {LIMIT}")));
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
-        Self::parse(&text).map_err(|error| problem(format!(
-            "{error}; expected a JSON object of client auth ids and passwords: {{\"id\": \"password\", …}}"
-        )))
-    }
+struct Shared {
+    path: PathBuf,
+    content: RwLock<Arc<Content>>,
+}
 
-    fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        let Passwords(passwords) = serde_json::from_str(text)?;
-        Ok(Self { passwords, nobody: Secret::new(rport_runtime::rng::alphanumeric(24)) })
+/// What was read or written last.
+struct Content {
+    pairs: Pairs,
+    /// SHA-256 of the file's bytes.
+    fingerprint: Fingerprint,
+}
+
+type Fingerprint = [u8; 32];
+
+impl File {
+    /// Reads the file; blocks on the disk.
+    pub(crate) fn read(path: &Path, tasks: &Tasks) -> Result<Self, StartError> {
+        let content = load(path)?;
+        let shared = Shared { path: path.to_owned(), content: RwLock::new(Arc::new(content)) };
+        Ok(Self { shared: Arc::new(shared), writing: Arc::default(), tasks: tasks.clone() })
     }
 }
 
 impl Provider for File {
-    fn verify(&self, id: &str, password: &[u8]) -> bool {
-        let known = self.passwords.get(id);
-        let right = known.unwrap_or(&self.nobody).matches(password);
-        known.is_some() & right
+    fn lookup<'a>(&'a self, id: &'a str) -> Answer<'a, Option<StoredPassword>> {
+        let found = self.shared.content.read().pairs.get(id).cloned();
+        Box::pin(async move { Ok(found) })
+    }
+
+    fn list(&self) -> Answer<'_, Vec<Pair>> {
+        let content = self.shared.content.read().clone();
+        Box::pin(async move { Ok(content.pairs.iter().map(|(id, stored)| (id.clone(), stored.clone())).collect()) })
+    }
+
+    fn change(&self, changes: Vec<Change>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let turn = self.writing.clone().lock_owned().await;
+            let shared = self.shared.clone();
+            let written = self.tasks.spawn_blocking("client_auth_file", move || {
+                // The turn ends with the write, not with the caller.
+                let _turn = turn;
+                shared.write(&changes)
+            });
+            written.await.unwrap_or_else(|_| Err(ProviderError::Failed("the write did not end".into())))
+        })
+    }
+
+    fn reload(&self) -> Result<(), StartError> {
+        let content = load(&self.shared.path)?;
+        tracing::info!(file = %self.shared.path.display(), client_auths = content.pairs.len(), "client auth read again");
+        *self.shared.content.write() = Arc::new(content);
+        Ok(())
+    }
+
+    fn example_hash(&self) -> Option<StoredPassword> {
+        self.shared.content.read().pairs.values().find(|stored| stored.is_hashed()).cloned()
     }
 
     fn source_name(&self) -> &'static str {
         "File"
     }
+}
 
-    fn writable(&self) -> bool {
-        true
+impl Shared {
+    fn write(&self, changes: &[Change]) -> Result<(), ProviderError> {
+        let failed = |error: std::io::Error| self.failed(&error);
+        let target = Target::new(&self.path).map_err(failed)?;
+        let turn = target.take_turn().map_err(failed)?;
+        let content = self.content.read().clone();
+        let on_disk = std::fs::read(&self.path).map_err(failed)?;
+        if fingerprint(&on_disk) != content.fingerprint {
+            return Err(ProviderError::ChangedOnDisk(self.path.clone()));
+        }
+        let mut pairs = content.pairs.clone();
+        for change in changes {
+            apply(&mut pairs, change)?;
+        }
+        let bytes = file_format::render(&pairs);
+        if bytes.len() as u64 > LIMIT {
+            let text = format!("{} would become larger than {LIMIT} bytes", self.path.display());
+            return Err(ProviderError::Unfit(text));
+        }
+        target.replace(&turn, &bytes, &|_| {}).map_err(failed)?;
+        *self.content.write() = Arc::new(Content { pairs, fingerprint: fingerprint(&bytes) });
+        Ok(())
+    }
+
+    fn failed(&self, error: &std::io::Error) -> ProviderError {
+        use std::io::ErrorKind;
+        let text = format!("client auth file {}: {error}", self.path.display());
+        match error.kind() {
+            // Someone took it away: the same surprise as an edited one.
+            ErrorKind::NotFound => ProviderError::ChangedOnDisk(self.path.clone()),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ProviderError::Unavailable(text),
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => ProviderError::Failed(format!(
+                "{text}; make the file and its directory writable for the user of this process"
+            )),
+            _ => ProviderError::Failed(text),
+        }
     }
 }
 
-/// The checked content: no id twice, nothing empty.
-struct Passwords(HashMap<String, Secret>);
-
-impl<'de> Deserialize<'de> for Passwords {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = HashMap<String, Secret>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object of ids and passwords")
+fn apply(pairs: &mut Pairs, change: &Change) -> Result<(), ProviderError> {
+    match change {
+        Change::Insert(id, stored) => {
+            if pairs.contains_key(id) {
+                return Err(ProviderError::Exists(id.clone()));
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut passwords = HashMap::new();
-                while let Some(id) = map.next_key::<String>()? {
-                    let password: Secret = map.next_value()?;
-                    if id.is_empty() {
-                        return Err(A::Error::custom("an id is empty"));
-                    }
-                    if password.is_empty() {
-                        return Err(A::Error::custom(format!("the password of {id:?} is empty")));
-                    }
-                    // Two passwords for one id mean that one of two admins is about to be surprised.
-                    if passwords.contains_key(&id) {
-                        return Err(A::Error::custom(format!("the id {id:?} appears twice")));
-                    }
-                    passwords.insert(id, password);
-                }
-                Ok(passwords)
-            }
+            pairs.insert(id.clone(), stored.clone());
         }
-        deserializer.deserialize_map(Entries).map(Self)
+        Change::Replace(id, stored) => {
+            let place = pairs.get_mut(id).ok_or_else(|| ProviderError::Missing(id.clone()))?;
+            *place = stored.clone();
+        }
+        Change::Delete(id) => {
+            pairs.remove(id).ok_or_else(|| ProviderError::Missing(id.clone()))?;
+        }
     }
+    Ok(())
+}
+
+fn load(path: &Path) -> Result<Content, StartError> {
+    let problem = |text: String| StartError::File { path: path.to_owned(), problem: text };
+    let length = std::fs::metadata(path).map_err(|error| problem(error.to_string()))?.len();
+    if length > LIMIT {
+        return Err(problem(format!("{length} bytes are more than the limit of {LIMIT}")));
+    }
+    let bytes = std::fs::read(path).map_err(|error| problem(error.to_string()))?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| problem(error.to_string()))?;
+    let pairs = file_format::parse(text).map_err(|error| {
+        problem(format!(
+            "{error}; expected a JSON object of client auth ids and passwords: {{\"id\": \"password\", …}}"
+        ))
+    })?;
+    Ok(Content { pairs, fingerprint: fingerprint(&bytes) })
+}
+
+fn fingerprint(bytes: &[u8]) -> Fingerprint {
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    fingerprint
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check_error(text: &str, expected: &str) {
-        let error = File::parse(text).err().expect("an error").to_string();
-        assert!(error.contains(expected), "{error}");
-    }
-
-    #[test]
-    fn known_pairs_pass() {
-        let file = File::parse("{\n\t\"clientAuth1\": \"1234\",\n\t\"admin\": \"123456\"\n}").expect("valid");
-        assert!(file.verify("clientAuth1", b"1234") && file.verify("admin", b"123456"));
-        assert!(!file.verify("admin", b"1234") && !file.verify("nobody", b"1234") && !file.verify("", b""));
-    }
-
-    #[test]
-    fn errors_name_the_place() {
-        check_error("{\"a\": \"1\",\n \"b\": 2}", "line 2");
-        check_error("{\"a\": \"1\",\n \"a\": \"2\"}", "\"a\" appears twice");
-        check_error("{\"a\": \"\"}", "the password of \"a\" is empty");
-        check_error("{\"\": \"x\"}", "an id is empty");
-        check_error("[]", "an object");
-        check_error("", "EOF");
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn foreign_text_never_panics(text in "[\\[\\]{}\":,a-z0-9 \\\\u]{0,80}") {
-            let _ = File::parse(&text);
-        }
-
-        #[test]
-        fn every_written_map_is_understood(pairs in proptest::collection::hash_map("\\PC{1,20}", "\\PC{1,20}", 0..8)) {
-            let text = serde_json::to_string(&pairs).expect("serialises");
-            let file = File::parse(&text).expect("valid");
-            for (id, password) in &pairs {
-                proptest::prop_assert!(file.verify(id, password.as_bytes()));
-            }
-        }
-    }
-}
+#[path = "file_tests.rs"]
+mod tests;

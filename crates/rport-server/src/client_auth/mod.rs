@@ -1,36 +1,54 @@
 //! Who may connect as an agent: ids and passwords, from exactly one source.
 //!
-//! A new kind of source is one file here that implements [`Provider`], an arm in [`open`] and a variant of
+//! Start reading at `login.rs` (an agent knocks) and `service.rs` (an administrator changes something). A new kind of
+//! source is one file that implements [`provider::Provider`], an arm in [`open`] and a variant of
 //! [`ClientAuthSource`].
 
+mod binding;
 mod file;
+mod file_format;
 mod gate;
+mod hashing;
+mod login;
+mod logins;
+mod options;
+mod provider;
+mod requests;
+mod safe_write;
+mod service;
 mod single;
+mod table;
+mod tool;
+mod verify;
+mod view;
 
 use std::sync::Arc;
 
+pub(crate) use binding::Bound;
 pub(crate) use gate::Gate;
+pub(crate) use login::Verdict;
+pub(crate) use logins::Entered;
+pub use options::{
+    ClientAuthOptions, ClientAuthSource, ClientIdBinding, DatabaseOptions, DatabaseServer, PasswordHashing, UnknownWord,
+};
+pub use provider::Pair;
+pub use requests::{ClientAuthChange, ClientAuthOutcome, MAX_GRACE, NewClientAuth, NewPassword};
+pub use service::ClientAuths;
+pub(crate) use service::Needs;
+pub use tool::ClientAuthTool;
 
+use rport_runtime::Tasks;
+
+use self::provider::Provider;
 use crate::error::StartError;
-use crate::options::ClientAuthSource;
-
-/// A source of agents' credentials.
-pub(crate) trait Provider: Send + Sync {
-    /// Whether this id exists and has this password. Takes the same time for every wrong password.
-    fn verify(&self, id: &str, password: &[u8]) -> bool;
-    /// The words for this source in `GET /status`.
-    fn source_name(&self) -> &'static str;
-    /// Whether credentials could be changed through the API, if the configuration allows it.
-    fn writable(&self) -> bool;
-}
 
 /// Makes the provider the configuration asks for, reading what it needs.
-pub(crate) fn open(source: &ClientAuthSource) -> Result<Arc<dyn Provider>, StartError> {
-    match source {
-        ClientAuthSource::Single { id, password } => Ok(Arc::new(single::Single::new(id, password.clone()))),
-        ClientAuthSource::File(path) => Ok(Arc::new(file::File::read(path)?)),
-        ClientAuthSource::Table(_) => Err(StartError::Unsupported(
-            "'auth_table' in [server] is not supported yet: use 'auth' or 'auth_file' instead",
-        )),
-    }
+pub(crate) async fn open(source: &ClientAuthSource, tasks: &Tasks) -> Result<Arc<dyn Provider>, StartError> {
+    Ok(match source {
+        ClientAuthSource::Single { id, password } => Arc::new(single::Single::new(id, password)),
+        ClientAuthSource::File(path) => Arc::new(file::File::read(path, tasks)?),
+        ClientAuthSource::Table { database, table } => {
+            Arc::new(table::TableSource::open(database, table, tasks).await?)
+        }
+    })
 }

@@ -1,46 +1,44 @@
 //! One pair for all agents.
 
+use rport_domain::StoredPassword;
 use rport_runtime::Secret;
 
-use super::Provider;
+use super::provider::{Answer, Change, Pair, Provider, ProviderError};
 
 pub(crate) struct Single {
-    id: Secret,
-    password: Secret,
+    id: String,
+    password: StoredPassword,
 }
 
 impl Single {
-    pub(crate) fn new(id: &str, password: Secret) -> Self {
-        Self { id: Secret::new(id), password }
+    pub(crate) fn new(id: &str, password: &Secret) -> Self {
+        Self { id: id.to_owned(), password: StoredPassword::new(password.expose()) }
     }
 }
 
 impl Provider for Single {
-    fn verify(&self, id: &str, password: &[u8]) -> bool {
-        // Both are always compared, so that time does not tell which of them was wrong.
-        let known = self.id.matches(id.as_bytes());
-        let right = self.password.matches(password);
-        known & right
+    fn lookup<'a>(&'a self, id: &'a str) -> Answer<'a, Option<StoredPassword>> {
+        let found = (id == self.id).then(|| self.password.clone());
+        Box::pin(async move { Ok(found) })
+    }
+
+    fn list(&self) -> Answer<'_, Vec<Pair>> {
+        Box::pin(async move { Ok(vec![(self.id.as_str().into(), self.password.clone())]) })
+    }
+
+    fn change(&self, _changes: Vec<Change>) -> Answer<'_, ()> {
+        Box::pin(async move { Err(ProviderError::ReadOnly) })
+    }
+
+    fn example_hash(&self) -> Option<StoredPassword> {
+        Some(self.password.clone()).filter(StoredPassword::is_hashed)
     }
 
     fn source_name(&self) -> &'static str {
         "Static Credentials"
     }
 
-    fn writable(&self) -> bool {
+    fn is_writable(&self) -> bool {
         false
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_parts_have_to_match() {
-        let single = Single::new("rport", Secret::from("s3cret"));
-        assert!(single.verify("rport", b"s3cret"));
-        assert!(!single.verify("rport", b"s3cre") && !single.verify("rport", b"s3cret "));
-        assert!(!single.verify("Rport", b"s3cret") && !single.verify("", b""));
     }
 }

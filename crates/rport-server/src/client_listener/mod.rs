@@ -148,7 +148,7 @@ struct AgentLogin {
 
 impl Authenticator for AgentLogin {
     async fn verify(&self, user: &str, password: &[u8]) -> bool {
-        let admitted = self.gate.admits(user, password, self.address);
+        let admitted = self.gate.admits(user, password, self.address).await;
         self.refused.fetch_or(!admitted, Ordering::Relaxed);
         admitted
     }

@@ -17,6 +17,7 @@ use super::registry::Seat;
 use super::session::Shared;
 use super::version::Version;
 use super::{AskError, Client, cleanup};
+use crate::client_auth::Bound;
 use crate::tunnels::{TunnelError, allowed_by_agent};
 
 /// How long an older connection may take to clean up after it was told to go.
@@ -45,6 +46,11 @@ pub(super) enum Refusal {
     /// A new client could not be stored.
     #[error("unable to save the client on the server, see its log")]
     NotSaved,
+    /// The client id belongs to other credentials.
+    #[error(
+        "client id \"{0}\" belongs to other client auth credentials; give this agent another id, or have an administrator re-bind the client"
+    )]
+    OtherOwner(ClientId),
     /// The client id is not acceptable.
     #[error("could not get clientID: {0}")]
     BadId(&'static str),
@@ -77,7 +83,11 @@ pub(super) async fn admit(
     address: IpAddr,
 ) -> Result<Option<Vec<Remote>>, Refusal> {
     check_id(&client.id)?;
+    // Before the seat is touched: a stranger must not get the connected agent questioned or replaced.
+    let owner = check_owner(shared, client, None, &auth, address).await?;
     take_seat(shared, client, seat).await?;
+    // Once more, because a client may have become known while this connection waited for its seat.
+    check_owner(shared, client, owner, &auth, address).await?;
     let known = client.record().filter(|_| !is_obsolete(shared, client));
     let mut reopen = Vec::new();
     if let Some(record) = &known {
@@ -119,6 +129,23 @@ pub(super) async fn admit(
         }
     }
     Ok(reply)
+}
+
+/// Whether these credentials may speak for the client, see [`crate::client_auth`]. Returns whose client it is;
+/// `checked` is an owner that was looked at already.
+async fn check_owner(
+    shared: &Shared,
+    client: &Client,
+    checked: Option<ClientAuthId>,
+    auth: &ClientAuthId,
+    address: IpAddr,
+) -> Result<Option<ClientAuthId>, Refusal> {
+    let Some(record) = client.record().filter(|_| !is_obsolete(shared, client)) else { return Ok(None) };
+    if checked.as_ref() != Some(&record.client_auth_id) {
+        let allowed = shared.client_auth.may_become(auth, &record, address).await;
+        allowed.map_err(|Bound| Refusal::OtherOwner(client.id.clone()))?;
+    }
+    Ok(Some(record.client_auth_id.clone()))
 }
 
 fn check_id(id: &ClientId) -> Result<(), Refusal> {

@@ -177,6 +177,16 @@ impl Registry {
         }
     }
 
+    /// Gives a client to other credentials; `false` if it is not known any more. Follow with [`Registry::save`].
+    pub(crate) fn rebind(&self, client: &Client, auth: &ClientAuthId) -> bool {
+        let mut state = client.state.lock();
+        let Some(record) = state.record.as_mut() else { return false };
+        self.forget_auth(record);
+        Arc::make_mut(record).client_auth_id = auth.clone();
+        self.note_auth(record);
+        true
+    }
+
     /// Forgets a client that is not connected; `false` if it is. Follow with [`Registry::save`].
     pub(crate) fn remove(&self, client: &Arc<Client>) -> bool {
         let mut clients = self.clients.write();

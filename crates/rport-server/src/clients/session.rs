@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use super::admission::{self, Refusal};
 use super::registry::Seat;
 use super::{Client, ClientLink, Registry, cleanup, inbound};
+use crate::client_auth::{ClientAuths, Entered};
 use crate::metrics_names::CONNECTION_REQUESTS_TOTAL;
 use crate::options::{ClientsOptions, Deadlines};
 use crate::tunnels::Tunnels;
@@ -37,6 +38,7 @@ pub(crate) struct Sessions {
 pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) tunnels: Tunnels,
+    pub(crate) client_auth: ClientAuths,
     pub(crate) options: ClientsOptions,
     pub(crate) deadlines: Deadlines,
     pub(crate) max_request_bytes: usize,
@@ -52,6 +54,8 @@ struct Occupied {
     client: Arc<Client>,
     seat: Arc<Seat>,
     finished: bool,
+    /// Given back last: whoever revokes credentials waits for it.
+    _entered: Entered,
 }
 
 impl Sessions {
@@ -74,6 +78,14 @@ impl Sessions {
         let Link { connection, mut incoming, peer } = link;
         let shared = self.inner;
         let stop = shared.tasks.soft();
+        let auth = ClientAuthId::from(peer.user);
+        let entered = shared.client_auth.enter(&auth, &connection);
+        // Revoked between the login and now. From here on, a revocation closes the connection.
+        if shared.client_auth.is_usable(&auth).await == Some(false) {
+            tracing::info!(client_auth.id = %auth, %address, "connection closed, its client auth was revoked meanwhile");
+            connection.close();
+            return None;
+        }
         let request = tokio::select! {
             () = stop.cancelled() => return None,
             request = first_request(&shared, &mut incoming) => request,
@@ -82,12 +94,11 @@ impl Sessions {
             connection.flush_and_close(shared.deadlines.flush).await;
             return None;
         };
-        let auth = ClientAuthId::from(peer.user);
         let id = admission::choose_id(&shared, &hello, &auth);
         let link = ClientLink::new(id.clone(), shared.registry.next_connection(), connection);
         let client = shared.registry.find_or_insert(&id);
         let seat = Seat::new(link, &hello.session_id);
-        let occupied = Occupied { shared, client, seat, finished: false };
+        let occupied = Occupied { shared, client, seat, finished: false, _entered: entered };
 
         let decided = tokio::select! {
             () = stop.cancelled() => None,

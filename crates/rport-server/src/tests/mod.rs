@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 
 use crate::actor::Actor;
 use crate::{
-    About, ClientAuthSource, ClientsOptions, ListenerOptions, LoginOptions, Options, Parts, Server, TunnelsOptions,
+    About, AuditOptions, ClientAuthSource, ClientsOptions, ListenerOptions, LoginOptions, Options, Parts, Server, TunnelsOptions,
     UserSource,
 };
 
@@ -39,7 +39,8 @@ struct TestServer {
 fn options() -> Options {
     Options {
         listener: ListenerOptions::default(),
-        client_auth: ClientAuthSource::Single { id: "rport".into(), password: "s3cret".into() },
+        client_auth: ClientAuthSource::Single { id: "rport".into(), password: "s3cret".into() }.into(),
+        audit: AuditOptions::default(),
         clients: ClientsOptions::default(),
         tunnels: TunnelsOptions {
             ports: PortSet::range(21_000..=32_000),
