@@ -126,7 +126,9 @@ impl BehindNat {
         inside.run(&format!("ip route add default via 10.77.{net}.1"))?;
         router.run(&format!("ip addr add 10.77.{net}.1/24 dev lan"))?;
         router.run("ip link set lan up")?;
-        run(&format!("ip link add name rpt{net} type veth peer name wan netns {r}"))?;
+        run(&format!(
+            "ip link add name rpt{net} type veth peer name wan netns {r}"
+        ))?;
         run(&format!("ip addr add 10.78.{net}.1/24 dev rpt{net}"))?;
         run(&format!("ip link set rpt{net} up"))?;
         router.run(&format!("ip addr add 10.78.{net}.2/24 dev wan"))?;

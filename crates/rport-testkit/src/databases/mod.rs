@@ -209,6 +209,11 @@ impl Database<'_> {
         self.server.kind
     }
 
+    /// Where its server listens on TCP.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
     /// Executes statements as the server's administrator and returns the rows: columns separated by `|`.
     ///
     /// # Errors

@@ -38,7 +38,7 @@ const NEVER: [(&str, &[&str], &str); 8] = [
     ),
     (
         "rport-api-types",
-        &["tokio", "axum", "rusqlite", "rport-protocol"],
+        &["tokio", "axum", "rusqlite"],
         "it is the shapes of the API",
     ),
     (
