@@ -262,10 +262,11 @@ async fn follow_signals(
             Signal::Hangup => {
                 systemd::reloading();
                 telemetry.reopen();
-                tracing::info!("log file opened again");
+                reload(server, tasks).await;
+                tracing::info!("log and files with credentials opened again");
                 systemd::ready();
             }
-            Signal::User1 => reload_users(server, tasks),
+            Signal::User1 => reload(server, tasks).await,
             Signal::User2 => log_figures(tasks),
             signal @ (Signal::Interrupt | Signal::Terminate) => {
                 tracing::info!(?signal, "stopping");
@@ -291,13 +292,19 @@ async fn stop(signals: &mut Signals, server: &Server) -> ExitCode {
     }
 }
 
-fn reload_users(server: &Server, tasks: &Tasks) {
+/// Reads the files with users and with credentials of agents again. A bad one leaves the known content in place.
+async fn reload(server: &Server, tasks: &Tasks) {
     let server = server.clone();
-    tasks.spawn_blocking("reload_users", move || {
+    let reading = tasks.spawn_blocking("reload", move || {
+        if let Err(error) = server.reload_client_auth() {
+            tracing::error!(%error, "credentials of agents were not read again; the known ones stay");
+        }
         if let Err(error) = server.reload_users() {
             tracing::error!(%error, "users were not read again; the known ones stay");
         }
     });
+    // A panic inside has been logged; the server goes on.
+    let _ = reading.await;
 }
 
 fn log_figures(tasks: &Tasks) {
