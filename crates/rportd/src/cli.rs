@@ -3,10 +3,14 @@
 //! Flags are a table, because they are all alike: each stands for one key of the file and goes before it. Differs from
 //! RPort: there the flags were parsed and then forgotten (reference `config.md`, section 2).
 
+mod client_auth;
+
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use rport_runtime::toml_config::{Document, LoadError, find_in_current_dir};
+
+pub use client_auth::{ClientAuthCommand, DatabaseCommand, Existing};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -46,6 +50,10 @@ pub enum Action {
     ConfigCheck,
     /// Write a fresh configuration.
     ConfigGenerate(Generate),
+    /// Manage the credentials of agents.
+    ClientAuth(ClientAuthCommand),
+    /// Check or create the tables of the database.
+    Database(DatabaseCommand),
 }
 
 /// Options of `config generate`.
@@ -371,7 +379,9 @@ fn command() -> Command {
                 .default_value("rport")
                 .help("User of an installed service"),
         )
-        .subcommand(config_command());
+        .subcommand(config_command())
+        .subcommand(client_auth::client_auth_command())
+        .subcommand(client_auth::database_command());
     for (name, short, key, kind, help) in FLAGS {
         let mut arg = Arg::new(*name)
             .long(*name)
@@ -478,6 +488,15 @@ fn action(matches: &ArgMatches) -> Action {
             command: command.clone(),
             user: text(matches, "service-user"),
         };
+    }
+    if let Some(command) = matches
+        .subcommand_matches("client-auth")
+        .and_then(client_auth::client_auth)
+    {
+        return Action::ClientAuth(command);
+    }
+    if let Some(command) = matches.subcommand_matches("db") {
+        return Action::Database(client_auth::database(command));
     }
     match matches
         .subcommand_matches("config")

@@ -8,7 +8,8 @@ use rport_http::{
 };
 use rport_server::{
     About, AuditOptions, BanOptions, ClientAuthOptions, ClientAuthSource, ClientsOptions, DatabaseOptions,
-    DatabaseServer, Deadlines, ListenerOptions, LoginOptions, Options, PurgeOptions, TunnelsOptions, UserSource,
+    DatabaseServer, Deadlines, ListenerOptions, LoginOptions, Options, PurgeOptions, TunnelsOptions,
+    UserSource,
 };
 
 use crate::config::{Config, Source};
@@ -33,8 +34,11 @@ pub(crate) fn server(config: &Config) -> Options {
             ..ListenerOptions::default()
         },
         client_auth: ClientAuthOptions {
+            source: client_auth(config),
             write: server.auth_write,
-            ..client_auth(config).into()
+            hash: server.auth_hash,
+            reveal: server.auth_reveal,
+            binding: server.client_id_binding,
         },
         audit: AuditOptions {
             enabled: config.api.enable_audit_log,
@@ -173,6 +177,7 @@ fn path(text: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use rport_runtime::toml_config::Document;
+    use rport_server::{ClientIdBinding, PasswordHashing};
 
     use super::*;
 
@@ -194,6 +199,10 @@ mod tests {
         assert_eq!(options.listener.login_wait, Duration::from_millis(500));
         assert_eq!(options.listener.deadlines.handshake, Duration::from_secs(7));
         assert!(matches!(options.client_auth.source, ClientAuthSource::File(_)));
+        // An existing configuration keeps what agents and scripts rely on.
+        assert_eq!(options.client_auth.hash, PasswordHashing::None);
+        assert_eq!(options.client_auth.binding, ClientIdBinding::Warn);
+        assert!(options.client_auth.reveal && options.client_auth.write);
         assert!(matches!(options.users, Some(UserSource::Single { .. })));
         assert_eq!(
             options.clients.purge.map(|purge| purge.keep),
@@ -215,6 +224,28 @@ mod tests {
             (Some("/docs".into()), None, 1)
         );
         assert_eq!(api.max_request_bytes, 10_240);
+    }
+
+    #[test]
+    fn settings_of_client_auth_arrive_in_the_options() {
+        let config = config(
+            "[server]\nauth_table = 't'\nauth_write = false\nauth_hash = 'argon2id'\nauth_reveal = false\n\
+             client_id_binding = 'enforce'\n[database]\ndb_type = 'postgres'\ndb_host = 'socket:/run'\n",
+        );
+        let options = server(&config).client_auth;
+        assert_eq!(
+            (options.hash, options.binding),
+            (PasswordHashing::Argon2id, ClientIdBinding::Enforce)
+        );
+        assert!(!options.reveal && !options.write);
+        let ClientAuthSource::Table {
+            database: DatabaseOptions::Postgres(database),
+            table,
+        } = options.source
+        else {
+            panic!("a table")
+        };
+        assert_eq!((table.as_str(), database.host.as_str()), ("t", "socket:/run"));
     }
 
     #[test]

@@ -46,6 +46,28 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Action::ConfigGenerate(options) => {
             finish(commands::config_generate::run(options, &mut io::stdout()).map(|()| true))
         }
+        Action::ClientAuth(command) => {
+            let config = load(&invocation).map(|(config, _)| config);
+            report(config.and_then(|config| commands::client_auth::run(&config, command).map_err(one)))
+        }
+        Action::Database(command) => {
+            let config = load(&invocation).map(|(config, _)| config);
+            report(config.and_then(|config| commands::database::run(&config, *command).map_err(one)))
+        }
+    }
+}
+
+fn one(error: anyhow::Error) -> Vec<String> {
+    vec![one_line(&error)]
+}
+
+fn report(outcome: Result<(), Vec<String>>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(texts) => {
+            texts.iter().for_each(|text| complain(text));
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use rport_runtime::{Secret, Tasks};
 use super::options::{ClientAuthSource, DatabaseOptions};
 use super::provider::{Change, Pair, Provider};
 use super::requests::GENERATED_LENGTH;
-use super::{hashing, open, table};
+use super::{file_format, hashing, open, table};
 use crate::error::StartError;
 
 /// One source of credentials, for list, add, delete, import and export on the command line.
@@ -45,6 +45,22 @@ impl ClientAuthTool {
     /// As [`Self::check_table`].
     pub async fn create_table(database: &DatabaseOptions, name: &str, tasks: &Tasks) -> Result<(), StartError> {
         table::TableSource::create(database, name, tasks).await
+    }
+
+    /// Reads pairs in the form of `auth_file`, all or nothing.
+    ///
+    /// # Errors
+    /// `Invalid` with the position or the id, never with a password.
+    pub fn parse(text: &str) -> Result<Vec<Pair>, Error> {
+        let pairs = file_format::parse(text).map_err(|error| {
+            Error::invalid(format!("{error}; expected a JSON object of client auth ids and passwords"))
+        })?;
+        Ok(pairs.into_iter().collect())
+    }
+
+    /// Writes pairs in the form of `auth_file`.
+    pub fn render(pairs: Vec<Pair>) -> Vec<u8> {
+        file_format::render(&pairs.into_iter().collect())
     }
 
     /// Makes a strong password.

@@ -74,7 +74,10 @@ pub(super) fn client_auth_command() -> Command {
     let add = Command::new("add")
         .about("Add credentials; the password is read from standard input, one line")
         .arg(id())
-        .arg(switch("generate", "Make a strong password and print it instead of reading one"))
+        .arg(switch(
+            "generate",
+            "Make a strong password and print it instead of reading one",
+        ))
         .arg(hash("How to keep the password [default: as auth_hash says]"));
     let delete = Command::new("delete")
         .about("Remove credentials; agents that are connected with them stay until they connect again")
@@ -88,9 +91,14 @@ pub(super) fn client_auth_command() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .help("JSON object of ids and passwords or hashes, as in auth_file; - for standard input"),
         )
-        .arg(hash("How to keep passwords that are in clear [default: as auth_hash says]"))
+        .arg(hash(
+            "How to keep passwords that are in clear [default: as auth_hash says]",
+        ))
         .arg(switch("keep-existing", "Leave ids that exist as they are"))
-        .arg(switch("replace-existing", "Give ids that exist the password of the file"))
+        .arg(switch(
+            "replace-existing",
+            "Give ids that exist the password of the file",
+        ))
         .group(ArgGroup::new("existing").args(["keep-existing", "replace-existing"]));
     let export = Command::new("export")
         .about("Write all credentials, passwords included, as a JSON object that auth_file and import understand")
@@ -195,7 +203,12 @@ mod tests {
             assert_eq!(action(words), Action::ClientAuth(expected), "{words}");
         };
         is("client-auth list", ClientAuthCommand::List);
-        is("-c x client-auth delete -odd-id", ClientAuthCommand::Delete { id: "-odd-id".to_owned() });
+        is(
+            "-c x client-auth delete -odd-id",
+            ClientAuthCommand::Delete {
+                id: "-odd-id".to_owned(),
+            },
+        );
         is(
             "client-auth add one --generate --hash argon2id",
             ClientAuthCommand::Add {

@@ -69,6 +69,9 @@ fn render(options: &Generate, data_dir: &Path) -> String {
          key_seed = {key_seed}\n\
          # What agents log in with.\n\
          auth = {agent}\n\
+         # For credentials in a file or a table: hashed, and each client id stays with its own.\n\
+         auth_hash = \"argon2id\"\n\
+         client_id_binding = \"enforce\"\n\
          data_dir = {data_dir}\n\
          \n\
          [api]\n\

@@ -1,5 +1,7 @@
 //! What the program can do, one file per verb.
 
+pub mod client_auth;
 pub mod config_check;
 pub mod config_generate;
+pub mod database;
 pub mod service;

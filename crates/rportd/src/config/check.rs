@@ -26,6 +26,17 @@ pub enum Source {
     Table(String),
 }
 
+/// One of a few words. Reports any other and returns `None` for it.
+pub(super) fn word<T>(section: &Section<'_>, key: &str, default: &str) -> Option<T>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    let text = section.string(key, default);
+    text.parse()
+        .map_err(|error: T::Err| section.error(key, error.to_string()))
+        .ok()
+}
+
 /// Splits `name:password` at the first colon; both parts must be there.
 pub(super) fn pair(text: &Secret) -> Option<Pair> {
     let (name, password) = text.expose().split_once(':')?;

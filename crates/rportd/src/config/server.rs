@@ -8,6 +8,8 @@ use rport_runtime::{
     toml_config::{Document, Section},
 };
 
+use rport_server::{ClientIdBinding, PasswordHashing};
+
 use super::check;
 
 /// The section as written, defaults filled in.
@@ -33,6 +35,12 @@ pub struct ServerSection {
     pub equate_clientauthid_clientid: bool,
     /// Whether the API may change client auth.
     pub auth_write: bool,
+    /// How new passwords of client auth are kept. Ours.
+    pub auth_hash: PasswordHashing,
+    /// Whether the API shows passwords of client auth that are kept in clear. Ours.
+    pub auth_reveal: bool,
+    /// Whether a client id stays with the client auth it came with. Ours.
+    pub client_id_binding: ClientIdBinding,
     /// Where requests go that are no agents.
     pub proxy: String,
     /// Ports for tunnels.
@@ -117,6 +125,10 @@ impl ServerSection {
             auth_multiuse_creds: section.boolean("auth_multiuse_creds", true),
             equate_clientauthid_clientid: section.boolean("equate_clientauthid_clientid", false),
             auth_write: section.boolean("auth_write", true),
+            auth_hash: check::word(&section, "auth_hash", "none").unwrap_or(PasswordHashing::None),
+            auth_reveal: section.boolean("auth_reveal", true),
+            client_id_binding: check::word(&section, "client_id_binding", "warn")
+                .unwrap_or(ClientIdBinding::Warn),
             proxy: section.string("proxy", ""),
             used_ports: section.list("used_ports", &["20000-30000"]),
             excluded_ports: section.list("excluded_ports", &["1-1024"]),
