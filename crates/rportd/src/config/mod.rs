@@ -9,6 +9,8 @@ mod caddy;
 mod check;
 mod database;
 mod delivery;
+#[cfg(test)]
+mod example_tests;
 mod logging;
 mod metrics;
 mod monitoring;
