@@ -8,11 +8,14 @@
 //! The files can be handed back to the Go server at any time; what that demands is said where it is done, and comes
 //! from storage.md 2, 3 and 13.
 //!
+//! Apart from those stands [`ClientAuthTable`], in a database of the operator: SQLite, MariaDB, MySQL or PostgreSQL.
+//!
 //! This crate never names a session, a connection or HTTP, and its errors carry no SQL to the user.
 
 mod api_sessions;
 mod audit_log;
 mod client_auth_extras;
+mod client_auth_table;
 mod clients;
 mod database;
 mod error;
@@ -26,6 +29,9 @@ mod writer;
 pub use api_sessions::{ApiSession, ApiSessions};
 pub use audit_log::{AuditEntry, AuditLog};
 pub use client_auth_extras::{ClientAuthExtra, ClientAuthExtras};
+pub use client_auth_table::{
+    ClientAuthTable, DatabaseOptions, DatabaseServer, TableChange, TableError, TableFindings,
+};
 pub use clients::Clients;
 pub use error::{StoreError, StoreErrorKind};
 pub use store::{Store, StoreOptions};

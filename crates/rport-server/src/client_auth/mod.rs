@@ -29,7 +29,7 @@ pub(crate) use gate::Gate;
 pub(crate) use login::Verdict;
 pub(crate) use logins::Entered;
 pub use options::{
-    ClientAuthOptions, ClientAuthSource, ClientIdBinding, DatabaseOptions, DatabaseServer, PasswordHashing, UnknownWord,
+    ClientAuthOptions, ClientAuthSource, ClientIdBinding, PasswordHashing, UnknownWord,
 };
 pub use provider::Pair;
 pub use requests::{ClientAuthChange, ClientAuthOutcome, MAX_GRACE, NewClientAuth, NewPassword};
@@ -38,6 +38,7 @@ pub(crate) use service::Needs;
 pub use tool::ClientAuthTool;
 
 use rport_runtime::Tasks;
+pub use rport_store::{DatabaseOptions, DatabaseServer};
 
 use self::provider::Provider;
 use crate::error::StartError;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use rport_runtime::Secret;
+use rport_store::DatabaseOptions;
 
 /// Where credentials come from and what may be done with them.
 #[derive(Debug, Clone)]
@@ -46,31 +47,6 @@ pub enum ClientAuthSource {
         /// The table, with or without the name of its schema in front: `clients_auth`, `rport.clients_auth`.
         table: String,
     },
-}
-
-/// A database the admin owns (`[database]`).
-#[derive(Debug, Clone)]
-pub enum DatabaseOptions {
-    /// A SQLite file.
-    Sqlite(PathBuf),
-    /// A MariaDB or MySQL server.
-    MySql(DatabaseServer),
-    /// A PostgreSQL server.
-    Postgres(DatabaseServer),
-}
-
-/// How to reach a database server.
-#[derive(Debug, Clone)]
-pub struct DatabaseServer {
-    /// `host`, `host:port`, `[address]:port`, or `socket:/path` (`db_host`). Empty means 127.0.0.1. For PostgreSQL
-    /// the path is the directory of the socket.
-    pub host: String,
-    /// The user (`db_user`).
-    pub user: String,
-    /// The user's password (`db_password`). May be empty.
-    pub password: Secret,
-    /// The database (`db_name`).
-    pub name: String,
 }
 
 /// How passwords set through the API are kept.
@@ -128,6 +104,8 @@ impl FromStr for ClientIdBinding {
 
 #[cfg(test)]
 mod tests {
+    use rport_store::DatabaseServer;
+
     use super::*;
 
     #[test]

@@ -165,7 +165,7 @@ impl ClientAuths {
         tracing::info!(client_auth.id = %id, user.name = %actor.user, "client auth added");
         let request = serde_json::json!({ "id": id });
         inner.audit.record(actor, Application::ClientAuth, Action::Create, id.as_str(), Some(request)).await;
-        Ok(ClientAuthOutcome { generated: password.to_show(), disconnected: 0 })
+        Ok(ClientAuthOutcome { generated: password.shown_once(), disconnected: 0 })
     }
 
     /// Changes credentials: rotates the password, sets comment, expiry and switch. On disk when this returns.
@@ -217,7 +217,7 @@ impl ClientAuths {
         tracing::info!(client_auth.id = %id, user.name = %actor.user, "client auth changed");
         inner.audit.record(actor, Application::ClientAuth, Action::Update, id.as_str(), Some(request)).await;
         let disconnected = if force { inner.disconnect(id).await } else { 0 };
-        Ok(ClientAuthOutcome { generated: password.and_then(Chosen::to_show), disconnected })
+        Ok(ClientAuthOutcome { generated: password.and_then(Chosen::shown_once), disconnected })
     }
 
     /// Removes credentials. With `force` their agents are disconnected at once and the clients that belong to them
@@ -357,7 +357,7 @@ impl Chosen {
         }
     }
 
-    fn to_show(self) -> Option<Secret> {
+    fn shown_once(self) -> Option<Secret> {
         self.generated.then_some(self.secret)
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use rport_domain::client_auth::{check_id, check_password};
 use rport_domain::{ClientAuthId, Error, StoredPassword};
 use rport_runtime::{Secret, Tasks};
+use rport_store::DatabaseOptions;
 
-use super::options::{ClientAuthSource, DatabaseOptions};
+use super::options::ClientAuthSource;
 use super::provider::{Change, Pair, Provider};
 use super::requests::GENERATED_LENGTH;
 use super::{file_format, hashing, open, table};

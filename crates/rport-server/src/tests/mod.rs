@@ -2,6 +2,7 @@
 
 mod agent;
 mod agents;
+mod client_auth;
 mod liveness;
 mod listener;
 mod login;
