@@ -2,7 +2,8 @@
 //!
 //! Differs from RPort: nothing can keep a returning agent out for long. The same agent process takes its seat back at
 //! once; a different one gets it as soon as the older connection fails to answer a ping. A refused request changes
-//! nothing. An earlier tunnel that cannot be opened again is dropped instead of costing the whole connection.
+//! nothing. An earlier tunnel that cannot be opened again, or that the agent does not vouch for, is dropped instead
+//! of costing the whole connection.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use crate::tunnels::{TunnelError, allowed_by_agent};
 
 /// How long an older connection may take to clean up after it was told to go.
 const LEAVE_LIMIT: Duration = Duration::from_secs(10);
+/// How long an agent may think about one earlier tunnel; it waits for its answer meanwhile.
+const REOPEN_LIMIT: Duration = Duration::from_secs(5);
 /// Longer ids are refused: they are keys of many maps and part of many log lines.
 const ID_LIMIT: usize = 512;
 
@@ -37,9 +40,6 @@ pub(super) enum Refusal {
     /// The version of a known client cannot be read.
     #[error("failed to determine client version: Malformed version: {0}")]
     BadVersion(String),
-    /// The agent could not say which of its earlier tunnels it allows.
-    #[error("failed to filter tunnels: {0}")]
-    Filter(AskError),
     /// A tunnel the agent asks for cannot be opened.
     #[error(transparent)]
     Tunnel(#[from] TunnelError),
@@ -95,7 +95,7 @@ pub(super) async fn admit(
         let requested = hello.remotes.as_deref().unwrap_or_default();
         reopen = tunnel_rules::to_reopen(&record.details.tunnels, requested);
         if version.knows_tunnel_allowed() {
-            reopen = keep_allowed(seat, reopen).await?;
+            reopen = keep_allowed(seat, reopen).await;
         }
     }
     let counts = |other: &Client| !is_obsolete(shared, other);
@@ -108,15 +108,20 @@ pub(super) async fn admit(
 
     let address = address.to_string();
     let is_new = known.is_none();
-    let mut record = match known {
-        Some(record) => {
-            let mut record = Arc::unwrap_or_clone(record);
-            record.reconnected(auth, hello, &address);
-            record
-        }
-        None => ClientRecord::new(client.id.clone(), auth, hello, &address),
+    drop(known);
+    // Made of the record as it is now: what changed while the agent was questioned must not be lost.
+    let record = |current: Option<Arc<ClientRecord>>| {
+        let mut record = match current.filter(|_| !is_new) {
+            Some(current) => {
+                let mut record = Arc::unwrap_or_clone(current);
+                record.reconnected(auth, hello, &address);
+                record
+            }
+            None => ClientRecord::new(client.id.clone(), auth, hello, &address),
+        };
+        record.details.tunnels = tunnels;
+        record
     };
-    record.details.tunnels = tunnels;
     if !shared.registry.admit(client, seat, record) {
         return Err(Refusal::Superseded);
     }
@@ -189,17 +194,28 @@ fn is_obsolete(shared: &Shared, client: &Client) -> bool {
 }
 
 /// Leaves out the earlier tunnels whose targets the agent does not allow any more.
-async fn keep_allowed(seat: &Seat, tunnels: Vec<Remote>) -> Result<Vec<Remote>, Refusal> {
+///
+/// An agent that cannot tell gets in without them; one that does not answer is not asked again and again.
+async fn keep_allowed(seat: &Seat, tunnels: Vec<Remote>) -> Vec<Remote> {
+    let client = &seat.link.client;
     let mut allowed = Vec::with_capacity(tunnels.len());
     for remote in tunnels {
-        if allowed_by_agent(&seat.link, &remote).await.map_err(Refusal::Filter)? {
-            allowed.push(remote);
-        } else {
-            tracing::info!(client.id = %seat.link.client, tunnel = remote.canonical(),
-                "an earlier tunnel is not allowed by the client any more");
+        let tunnel = remote.canonical();
+        match allowed_by_agent(&seat.link, &remote, REOPEN_LIMIT).await {
+            Ok(true) => allowed.push(remote),
+            Ok(false) => {
+                tracing::info!(client.id = %client, tunnel, "an earlier tunnel is not allowed by the client any more");
+            }
+            Err(error @ (AskError::Timeout | AskError::Offline)) => {
+                tracing::warn!(client.id = %client, tunnel, %error, "earlier tunnels are not opened again");
+                break;
+            }
+            Err(error) => {
+                tracing::warn!(client.id = %client, tunnel, %error, "an earlier tunnel is not opened again");
+            }
         }
     }
-    Ok(allowed)
+    allowed
 }
 
 /// Opens the tunnels the agent asks for, all or none, and then the earlier ones, as many as possible.

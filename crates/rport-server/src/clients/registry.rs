@@ -120,21 +120,30 @@ impl Registry {
         others.iter().filter(|other| *other != client).filter_map(|other| self.find(other)).any(|other| counts(&other))
     }
 
-    /// Seats a connection whose request was accepted: from now on the client is connected.
+    /// Seats a connection whose request was accepted: from now on the client is connected. `record` makes the new
+    /// record of the present one.
     ///
     /// Returns `false`, and changes nothing, if another connection has taken the seat meanwhile.
-    pub(crate) fn admit(&self, client: &Client, seat: &Arc<Seat>, record: ClientRecord) -> bool {
-        let mut state = client.state.lock();
-        if !state.seat.as_ref().is_some_and(|current| Arc::ptr_eq(current, seat)) {
-            return false;
+    pub(crate) fn admit(
+        &self,
+        client: &Client,
+        seat: &Arc<Seat>,
+        record: impl FnOnce(Option<Arc<ClientRecord>>) -> ClientRecord,
+    ) -> bool {
+        {
+            let mut state = client.state.lock();
+            if !state.seat.as_ref().is_some_and(|current| Arc::ptr_eq(current, seat)) {
+                return false;
+            }
+            let old = state.record.take();
+            if let Some(old) = &old {
+                self.forget_auth(old);
+            }
+            let record = record(old);
+            self.note_auth(&record);
+            state.record = Some(Arc::new(record));
+            seat.admitted.store(true, Ordering::Release);
         }
-        if let Some(old) = &state.record {
-            self.forget_auth(old);
-        }
-        self.note_auth(&record);
-        state.record = Some(Arc::new(record));
-        seat.admitted.store(true, Ordering::Release);
-        drop(state);
         self.connected.fetch_add(1, Ordering::Relaxed);
         self.publish_counts();
         true

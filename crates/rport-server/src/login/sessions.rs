@@ -127,7 +127,7 @@ impl Sessions {
     /// Ends a session; `false` when it was not alive or another user's.
     pub(crate) async fn end(&self, id: ApiSessionId, user: &UserName) -> Result<bool, Error> {
         let stored = self.store.find(id).await?;
-        if !stored.is_some_and(|session| session.user == *user) {
+        if stored.is_none_or(|session| session.user != *user) {
             return Ok(false);
         }
         let deleted = self.store.delete(id).await?;

@@ -190,6 +190,20 @@ async fn a_lost_port_does_not_cost_the_connection() {
 }
 
 #[tokio::test]
+async fn an_agent_that_does_not_vouch_for_earlier_tunnels_gets_in_without_them() {
+    let server = TestServer::start().await;
+    let agent = Agent::connect(&server, "c1", "s1").await;
+    open(&server, &[("remote", "22")]).await.expect("opens");
+    open(&server, &[("remote", "23")]).await.expect("opens");
+    let again = Agent::log_in(&server).await;
+    again.behaviour.allows_nothing.store(true, Ordering::Relaxed);
+    assert_eq!(again.request(&hello("c1", "s1")).await, Ok(None));
+    assert_eq!((tunnels(&server).len(), server.server.tunnels().leased_ports()), (0, 0));
+    drop((agent, again));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn the_acl_of_a_running_tunnel_can_be_changed() {
     let server = TestServer::start().await;
     let agent = Agent::connect(&server, "c1", "s1").await;

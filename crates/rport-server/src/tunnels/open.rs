@@ -37,7 +37,7 @@ impl Tunnels {
         let checked = request.checked(false)?;
         let mut remote = checked.remote;
         remote.owner = actor.user.to_string();
-        if !allowed_by_agent(&link, &remote).await.map_err(|error| error.for_client(id))? {
+        if !allowed_by_agent(&link, &remote, ASK_LIMIT).await.map_err(|error| error.for_client(id))? {
             return Err(tunnel_rules::destination_not_allowed());
         }
         check_duplicate(&client, id, &remote)?;
@@ -75,8 +75,8 @@ impl Tunnels {
 
 /// Whether the agent's `tunnel_allowed` lets the tunnel's target be reached. Agents that do not know the question
 /// have no such rules.
-pub(crate) async fn allowed_by_agent(link: &ClientLink, remote: &Remote) -> Result<bool, AskError> {
-    match link.ask(&CheckTunnelAllowed { remote: remote.target() }, ASK_LIMIT).await {
+pub(crate) async fn allowed_by_agent(link: &ClientLink, remote: &Remote, limit: Duration) -> Result<bool, AskError> {
+    match link.ask(&CheckTunnelAllowed { remote: remote.target() }, limit).await {
         Ok(reply) => Ok(reply.is_allowed),
         Err(error) if error.is_unknown_request() => Ok(true),
         Err(error) => Err(error),
