@@ -17,7 +17,7 @@ use crate::compat::{self, API_BASE};
 use crate::layers::request_log::Logs;
 use crate::layers::{ban, clean_path, cors, detached, panic_guard, request_log, security_headers};
 use crate::routes::metrics::MetricsPage;
-use crate::routes::{auth, clients, login, me, metrics, openapi, status, tunnels};
+use crate::routes::{auth, clients, clients_auth, login, me, metrics, openapi, status, tunnels};
 use crate::state::ApiState;
 use crate::static_files::StaticFiles;
 
@@ -36,6 +36,7 @@ use crate::static_files::StaticFiles;
         (name = "login", description = "Proving who you are."),
         (name = "me", description = "The user behind the request."),
         (name = "clients", description = "The managed machines."),
+        (name = "clients-auth", description = "What agents log in with."),
         (name = "tunnels", description = "Ports of the server that lead to a client."),
     ),
 )]
@@ -65,6 +66,9 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(routes!(me::ip))
         .routes(routes!(clients::list))
         .routes(routes!(clients::get, clients::delete))
+        .routes(routes!(clients_auth::bind))
+        .routes(routes!(clients_auth::list, clients_auth::add))
+        .routes(routes!(clients_auth::get, clients_auth::change, clients_auth::delete))
         .routes(routes!(tunnels::open))
         .routes(routes!(tunnels::close))
         .routes(routes!(tunnels::set_acl))

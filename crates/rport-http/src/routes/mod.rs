@@ -2,6 +2,7 @@
 
 pub(crate) mod auth;
 pub(crate) mod clients;
+pub(crate) mod clients_auth;
 pub(crate) mod login;
 pub(crate) mod me;
 pub(crate) mod metrics;

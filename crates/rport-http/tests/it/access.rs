@@ -53,6 +53,41 @@ const ROWS: &[Row] = &[
     row("get_client", Method::GET, "/clients/shut", 401, 403, 200),
     row("delete_client", Method::DELETE, "/clients/shut", 401, 403, 204),
     row(
+        "bind_client_auth",
+        Method::PUT,
+        "/clients/shut/client-auth",
+        401,
+        403,
+        204,
+    ),
+    row("list_client_auths", Method::GET, "/clients-auth", 401, 403, 200),
+    // There is a single pair, which can be read and not be changed.
+    row(
+        "get_client_auth",
+        Method::GET,
+        "/clients-auth/agent",
+        401,
+        403,
+        200,
+    ),
+    row("add_client_auth", Method::POST, "/clients-auth", 401, 403, 405),
+    row(
+        "change_client_auth",
+        Method::PUT,
+        "/clients-auth/agent",
+        401,
+        403,
+        405,
+    ),
+    row(
+        "delete_client_auth",
+        Method::DELETE,
+        "/clients-auth/agent",
+        401,
+        403,
+        405,
+    ),
+    row(
         "open_tunnel",
         Method::PUT,
         "/clients/shut/tunnels?remote=22",
@@ -109,12 +144,12 @@ async fn callers_get_what_they_may() {
     for row in ROWS {
         let rig = Rig::new().await;
         let status = async |request: reqwest::RequestBuilder| {
-            let request = if row.path.ends_with("/acl") {
-                request.body(r#"{"acl":"127.0.0.1"}"#)
-            } else {
-                request
+            let body = match row.operation {
+                "set_tunnel_acl" => r#"{"acl":"127.0.0.1"}"#,
+                "bind_client_auth" => r#"{"client_auth_id":"agent"}"#,
+                _ => "",
             };
-            sent(request).await.status().as_u16()
+            sent(request.body(body)).await.status().as_u16()
         };
         let name = row.operation;
         let anonymous = status(rig.anonymous(row.method.clone(), row.path)).await;
