@@ -1,6 +1,6 @@
 //! The API as a caller sees it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
 use reqwest::{Method, RequestBuilder};
@@ -151,6 +151,28 @@ impl Api {
     /// When there is no answer.
     pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
         self.send(self.request(Method::GET, path)).await
+    }
+
+    /// The tasks of the server by name, from its page of metrics.
+    ///
+    /// # Errors
+    ///
+    /// When the page is not enabled or says something else.
+    pub async fn tasks(&self) -> anyhow::Result<BTreeMap<String, usize>> {
+        let origin = self.base.trim_end_matches("/api/v1");
+        let page = self
+            .http
+            .get(format!("{origin}/metrics"))
+            .send()
+            .await?
+            .error_for_status()?
+            .text()
+            .await?;
+        let rows = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("rport_tasks{name=\"")?.split_once("\"} "));
+        rows.map(|(name, count)| Ok((name.to_owned(), count.parse()?)))
+            .collect()
     }
 
     /// PUT without a body.

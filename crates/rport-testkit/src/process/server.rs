@@ -31,6 +31,8 @@ pub struct ServerConfig {
     pub tunnel_ports: (u16, u16),
     /// Whether the file allows root when the tests run as root.
     pub allow_root: bool,
+    /// Whether the API port has a page of metrics.
+    pub metrics: bool,
     /// `log_level`.
     pub log_level: &'static str,
     /// The lines of `[server]` that name the source of agents' credentials.
@@ -63,6 +65,7 @@ impl ServerConfig {
             data_dir: None,
             tunnel_ports: ports::tunnel_range(10),
             allow_root: true,
+            metrics: false,
             log_level: "debug",
             client_auth_lines: vec![format!(
                 "auth = \"{}:{}\"",
@@ -110,6 +113,9 @@ impl ServerConfig {
         writeln!(text, "jwt_secret = \"a secret for tests only\"")?;
         for line in &self.api_lines {
             writeln!(text, "{line}")?;
+        }
+        if self.metrics {
+            writeln!(text, "[metrics]\nenabled = true")?;
         }
         Ok(text)
     }

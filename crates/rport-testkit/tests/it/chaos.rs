@@ -1,11 +1,13 @@
 //! A thousand faults between agents and their server: nobody stays stuck, nothing is left behind.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use rport_testkit::{
+    api::Api,
     chaos::{ChaosProxy, Cut, Mode},
     eventually, eventually_ok,
     pair::CONNECT_LIMIT,
@@ -119,6 +121,13 @@ fn open_files(pid: u32) -> anyhow::Result<usize> {
     Ok(std::fs::read_dir(format!("/proc/{pid}/fd"))?.count())
 }
 
+/// The tasks of the server, without those that callers of the API cause.
+async fn busy_tasks(api: &Api) -> anyhow::Result<BTreeMap<String, usize>> {
+    let mut tasks = api.tasks().await?;
+    tasks.retain(|name, count| *count > 0 && !name.starts_with("api") && !name.starts_with("http"));
+    Ok(tasks)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_faults_leave_nothing_behind() -> anyhow::Result<()> {
     let start = Instant::now();
@@ -127,11 +136,13 @@ async fn a_thousand_faults_leave_nothing_behind() -> anyhow::Result<()> {
     config.tunnel_ports = rport_testkit::ports::tunnel_range(AGENTS + 10);
     // Writing down a thousand faults would be most of the work.
     config.log_level = "error";
+    config.metrics = true;
     let first = config.tunnel_ports.0;
     let server = ServerProcess::start_with(config).await?;
     let api = server.api();
     let pid = server.child.pid().expect("the server runs");
     let files_before = open_files(pid)?;
+    let tasks_before = busy_tasks(&api).await?;
 
     let mut agents = Vec::new();
     let mut torments = JoinSet::new();
@@ -209,6 +220,16 @@ async fn a_thousand_faults_leave_nothing_behind() -> anyhow::Result<()> {
         || async {
             let files = open_files(pid)?;
             anyhow::ensure!(files <= files_before + 8, "{files}, {files_before} at first");
+            anyhow::Ok(())
+        },
+    )
+    .await;
+    eventually_ok(
+        "the server to end all tasks of its agents",
+        Duration::from_secs(30),
+        || async {
+            let tasks = busy_tasks(&api).await?;
+            anyhow::ensure!(tasks == tasks_before, "{tasks:?}, {tasks_before:?} at first");
             anyhow::Ok(())
         },
     )
