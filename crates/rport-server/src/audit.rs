@@ -19,7 +19,10 @@ pub struct AuditOptions {
 
 impl Default for AuditOptions {
     fn default() -> Self {
-        Self { enabled: true, obfuscate_addresses: false }
+        Self {
+            enabled: true,
+            obfuscate_addresses: false,
+        }
     }
 }
 
@@ -67,7 +70,16 @@ impl Audit {
         request: Option<serde_json::Value>,
     ) {
         let address = self.shown(actor.address);
-        self.write(application, action, actor.user.to_string(), address, affected, None, request).await;
+        self.write(
+            application,
+            action,
+            actor.user.to_string(),
+            address,
+            affected,
+            None,
+            request,
+        )
+        .await;
     }
 
     /// Notes what a user did to a client, or what a client did by itself (`actor` is `None`, `address` the agent's).
@@ -82,10 +94,22 @@ impl Audit {
     ) {
         let user = actor.map(|actor| actor.user.to_string()).unwrap_or_default();
         let (application, action) = action;
-        self.write(application, action, user, self.shown(address), affected, Some(client), Some(request)).await;
+        self.write(
+            application,
+            action,
+            user,
+            self.shown(address),
+            affected,
+            Some(client),
+            Some(request),
+        )
+        .await;
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the columns of the log, named by the two callers above")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the columns of the log, named by the two callers above"
+    )]
     async fn write(
         &self,
         application: Application,
@@ -107,7 +131,9 @@ impl Audit {
             remote_ip,
             affected_id: affected.to_owned(),
             client_id: client.map(|client| client.id.to_string()).unwrap_or_default(),
-            client_hostname: client.map(|client| client.details.hostname.clone()).unwrap_or_default(),
+            client_hostname: client
+                .map(|client| client.details.hostname.clone())
+                .unwrap_or_default(),
             request: request.map(|request| request.to_string()).unwrap_or_default(),
             response: String::new(),
         };

@@ -71,7 +71,9 @@ pub struct AuditLog {
 
 impl AuditLog {
     pub(crate) fn open(options: &StoreOptions) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::open(&options.data_dir.join("auditlog.db"), options.wal, MIGRATIONS)? })
+        Ok(Self {
+            database: Database::open(&options.data_dir.join("auditlog.db"), options.wal, MIGRATIONS)?,
+        })
     }
 
     /// Adds a line. On disk when it returns.
@@ -115,7 +117,10 @@ mod tests {
     #[tokio::test]
     async fn a_line_is_written_in_the_go_servers_form() {
         let directory = tempfile::tempdir().expect("a directory");
-        let options = StoreOptions { data_dir: directory.path().to_owned(), wal: true };
+        let options = StoreOptions {
+            data_dir: directory.path().to_owned(),
+            wal: true,
+        };
         let log = AuditLog::open(&options).expect("opens");
         let entry = AuditEntry {
             timestamp: DateTime::parse_from_rfc3339("2024-05-01T12:00:00.5+02:00").expect("a time"),
@@ -143,9 +148,22 @@ mod tests {
             )
             .expect("a row");
         let texts = (row.1.as_str(), row.2.as_str(), row.3.as_str(), row.4.as_str());
-        assert_eq!((row.0, texts), (2, ("2024-05-01 12:00:00.5+02:00", "client1", "", "{\"id\":\"client1\"}")));
+        assert_eq!(
+            (row.0, texts),
+            (
+                2,
+                (
+                    "2024-05-01 12:00:00.5+02:00",
+                    "client1",
+                    "",
+                    "{\"id\":\"client1\"}"
+                )
+            )
+        );
         let version: (i64, String) = file
-            .query_row("SELECT version, dirty FROM schema_migrations", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row("SELECT version, dirty FROM schema_migrations", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
             .expect("the bookkeeping");
         assert_eq!(version, (1, "false".into()));
     }

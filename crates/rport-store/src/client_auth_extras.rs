@@ -82,7 +82,9 @@ pub struct ClientAuthExtras {
 impl ClientAuthExtras {
     pub(crate) fn open(options: &StoreOptions) -> Result<Self, StoreError> {
         let path = options.data_dir.join("client_auth_extras.db");
-        Ok(Self { database: Database::open_own(&path, options.wal, SCHEMA)? })
+        Ok(Self {
+            database: Database::open_own(&path, options.wal, SCHEMA)?,
+        })
     }
 
     /// The row of an id, if there is one.
@@ -90,14 +92,19 @@ impl ClientAuthExtras {
         let id = id.to_string();
         self.database
             .read(move |connection| {
-                connection.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?.query_row([id], extra).optional()
+                connection
+                    .prepare_cached(&format!("{SELECT} WHERE id = ?1"))?
+                    .query_row([id], extra)
+                    .optional()
             })
             .await
     }
 
     /// All rows, in no order.
     pub async fn all(&self) -> Result<Vec<ClientAuthExtra>, StoreError> {
-        self.database.read(|connection| connection.prepare_cached(SELECT)?.query_map([], extra)?.collect()).await
+        self.database
+            .read(|connection| connection.prepare_cached(SELECT)?.query_map([], extra)?.collect())
+            .await
     }
 
     /// The ids that have expired by `now`.
@@ -116,7 +123,9 @@ impl ClientAuthExtras {
     /// Inserts a row or replaces the one with the same id. On disk when it returns.
     pub async fn save(&self, extra: &ClientAuthExtra) -> Result<(), StoreError> {
         let extra = extra.clone();
-        self.database.write(move |connection| save(connection, &extra)).await
+        self.database
+            .write(move |connection| save(connection, &extra))
+            .await
     }
 
     /// Removes the row of an id, if there is one.
@@ -124,7 +133,10 @@ impl ClientAuthExtras {
         let id = id.to_string();
         self.database
             .write(move |connection| {
-                connection.prepare_cached("DELETE FROM client_auth_extras WHERE id = ?1")?.execute([id]).map(drop)
+                connection
+                    .prepare_cached("DELETE FROM client_auth_extras WHERE id = ?1")?
+                    .execute([id])
+                    .map(drop)
             })
             .await
     }
@@ -150,7 +162,8 @@ impl ClientAuthExtras {
     }
 }
 
-const SELECT: &str = "SELECT id, comment, expires_at, disabled, previous_password, previous_until, created_at,
+const SELECT: &str =
+    "SELECT id, comment, expires_at, disabled, previous_password, previous_until, created_at,
     updated_at, last_used_at FROM client_auth_extras";
 
 fn save(connection: &Connection, extra: &ClientAuthExtra) -> rusqlite::Result<()> {
@@ -205,7 +218,10 @@ mod tests {
     use super::*;
 
     fn open(directory: &tempfile::TempDir) -> ClientAuthExtras {
-        let options = StoreOptions { data_dir: directory.path().to_owned(), wal: true };
+        let options = StoreOptions {
+            data_dir: directory.path().to_owned(),
+            wal: true,
+        };
         ClientAuthExtras::open(&options).expect("opens")
     }
 
@@ -229,10 +245,16 @@ mod tests {
             ..ClientAuthExtra::new(odd.into())
         };
         extras.save(&extra).await.expect("saves");
-        extras.save(&ClientAuthExtra::new("plain".into())).await.expect("saves");
+        extras
+            .save(&ClientAuthExtra::new("plain".into()))
+            .await
+            .expect("saves");
         extras.close().await;
         let extras = open(&directory);
-        assert_eq!(extras.find(&odd.into()).await.expect("reads"), Some(extra.clone()));
+        assert_eq!(
+            extras.find(&odd.into()).await.expect("reads"),
+            Some(extra.clone())
+        );
         assert_eq!(extras.all().await.expect("reads").len(), 2);
         extra.previous = None;
         extras.save(&extra).await.expect("saves");
@@ -245,13 +267,22 @@ mod tests {
     async fn last_use_makes_rows_keeps_the_rest_and_never_goes_back() {
         let directory = tempfile::tempdir().expect("a directory");
         let extras = open(&directory);
-        let known = ClientAuthExtra { comment: "kept".into(), ..ClientAuthExtra::new("known".into()) };
+        let known = ClientAuthExtra {
+            comment: "kept".into(),
+            ..ClientAuthExtra::new("known".into())
+        };
         extras.save(&known).await.expect("saves");
         let later = noon() + TimeDelta::seconds(5);
-        extras.touch(vec![("known".into(), later), ("new".into(), noon())]).await.expect("saves");
+        extras
+            .touch(vec![("known".into(), later), ("new".into(), noon())])
+            .await
+            .expect("saves");
         extras.touch(vec![("known".into(), noon())]).await.expect("saves");
         let known = extras.find(&"known".into()).await.expect("reads").expect("there");
-        assert_eq!((known.comment.as_str(), known.last_used_at), ("kept", Some(later)));
+        assert_eq!(
+            (known.comment.as_str(), known.last_used_at),
+            ("kept", Some(later))
+        );
         let new = extras.find(&"new".into()).await.expect("reads").expect("made");
         assert_eq!(new.last_used_at, Some(noon()));
     }
@@ -260,9 +291,17 @@ mod tests {
     async fn expired_ids_are_found() {
         let directory = tempfile::tempdir().expect("a directory");
         let extras = open(&directory);
-        for (id, seconds) in [("past", Some(-1)), ("now", Some(0)), ("future", Some(1)), ("never", None)] {
+        for (id, seconds) in [
+            ("past", Some(-1)),
+            ("now", Some(0)),
+            ("future", Some(1)),
+            ("never", None),
+        ] {
             let expires_at = seconds.map(|seconds| noon() + TimeDelta::seconds(seconds));
-            let extra = ClientAuthExtra { expires_at, ..ClientAuthExtra::new(id.into()) };
+            let extra = ClientAuthExtra {
+                expires_at,
+                ..ClientAuthExtra::new(id.into())
+            };
             extras.save(&extra).await.expect("saves");
             assert_eq!(extra.is_usable(noon()), !matches!(id, "past" | "now"), "{id}");
         }
@@ -278,8 +317,14 @@ mod tests {
         let path = directory.path().join("client_auth_extras.db");
         let file = Connection::open(&path).expect("opens");
         file.execute_batch("PRAGMA user_version = 99").expect("sets");
-        let options = StoreOptions { data_dir: directory.path().to_owned(), wal: true };
-        let error = ClientAuthExtras::open(&options).err().expect("refused").to_string();
+        let options = StoreOptions {
+            data_dir: directory.path().to_owned(),
+            wal: true,
+        };
+        let error = ClientAuthExtras::open(&options)
+            .err()
+            .expect("refused")
+            .to_string();
         assert!(error.contains("newer than this program knows (1)"), "{error}");
     }
 }

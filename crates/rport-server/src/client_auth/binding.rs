@@ -39,7 +39,10 @@ impl ClientAuths {
         if owner == auth || !self.is_usable(owner).await.unwrap_or(true) {
             return Ok(());
         }
-        let (client, request) = (&record.id, serde_json::json!({ "client_auth_id": auth, "bound_to": owner }));
+        let (client, request) = (
+            &record.id,
+            serde_json::json!({ "client_auth_id": auth, "bound_to": owner }),
+        );
         let action = if enforce {
             tracing::warn!(client.id = %client, client_auth.id = %auth, bound_to = %owner, %address,
                 "agent refused, the client id belongs to another client auth; re-bind it or give the agent another id");
@@ -51,7 +54,14 @@ impl ClientAuths {
         };
         inner
             .audit
-            .record_client(None, address, (Application::Client, action), client.as_str(), record, request)
+            .record_client(
+                None,
+                address,
+                (Application::Client, action),
+                client.as_str(),
+                record,
+                request,
+            )
             .await;
         if enforce { Err(Bound) } else { Ok(()) }
     }
@@ -65,7 +75,10 @@ impl ClientAuths {
     pub async fn rebind(&self, actor: &Actor, client: &ClientId, auth: &ClientAuthId) -> Result<(), Error> {
         actor.require_admin()?;
         let inner = &self.inner;
-        let known = inner.registry.find(client).ok_or_else(|| client_not_found(client))?;
+        let known = inner
+            .registry
+            .find(client)
+            .ok_or_else(|| client_not_found(client))?;
         let record = known.record().ok_or_else(|| client_not_found(client))?;
         if inner.lookup(auth).await?.is_none() {
             return Err(provider::not_found_coded(auth));
@@ -87,7 +100,14 @@ impl ClientAuths {
         let action = (Application::Client, Action::Update);
         inner
             .audit
-            .record_client(Some(actor), actor.address, action, client.as_str(), &record, request)
+            .record_client(
+                Some(actor),
+                actor.address,
+                action,
+                client.as_str(),
+                &record,
+                request,
+            )
             .await;
         Ok(())
     }

@@ -48,8 +48,15 @@ impl File {
     /// Reads the file; blocks on the disk.
     pub(crate) fn read(path: &Path, tasks: &Tasks) -> Result<Self, StartError> {
         let content = load(path)?;
-        let shared = Shared { path: path.to_owned(), content: RwLock::new(Arc::new(content)) };
-        Ok(Self { shared: Arc::new(shared), writing: Arc::default(), tasks: tasks.clone() })
+        let shared = Shared {
+            path: path.to_owned(),
+            content: RwLock::new(Arc::new(content)),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            writing: Arc::default(),
+            tasks: tasks.clone(),
+        })
     }
 }
 
@@ -61,7 +68,13 @@ impl Provider for File {
 
     fn list(&self) -> Answer<'_, Vec<Pair>> {
         let content = self.shared.content.read().clone();
-        Box::pin(async move { Ok(content.pairs.iter().map(|(id, stored)| (id.clone(), stored.clone())).collect()) })
+        Box::pin(async move {
+            Ok(content
+                .pairs
+                .iter()
+                .map(|(id, stored)| (id.clone(), stored.clone()))
+                .collect())
+        })
     }
 
     fn change(&self, changes: Vec<Change>) -> Answer<'_, ()> {
@@ -73,7 +86,9 @@ impl Provider for File {
                 let _turn = turn;
                 shared.write(&changes)
             });
-            written.await.unwrap_or_else(|_| Err(ProviderError::Failed("the write did not end".into())))
+            written
+                .await
+                .unwrap_or_else(|_| Err(ProviderError::Failed("the write did not end".into())))
         })
     }
 
@@ -85,7 +100,13 @@ impl Provider for File {
     }
 
     fn example_hash(&self) -> Option<StoredPassword> {
-        self.shared.content.read().pairs.values().find(|stored| stored.is_hashed()).cloned()
+        self.shared
+            .content
+            .read()
+            .pairs
+            .values()
+            .find(|stored| stored.is_hashed())
+            .cloned()
     }
 
     fn source_name(&self) -> &'static str {
@@ -113,7 +134,10 @@ impl Shared {
             return Err(ProviderError::Unfit(text));
         }
         target.replace(&turn, &bytes, &|_| {}).map_err(failed)?;
-        *self.content.write() = Arc::new(Content { pairs, fingerprint: fingerprint(&bytes) });
+        *self.content.write() = Arc::new(Content {
+            pairs,
+            fingerprint: fingerprint(&bytes),
+        });
         Ok(())
     }
 
@@ -141,21 +165,32 @@ fn apply(pairs: &mut Pairs, change: &Change) -> Result<(), ProviderError> {
             pairs.insert(id.clone(), stored.clone());
         }
         Change::Replace(id, stored) => {
-            let place = pairs.get_mut(id).ok_or_else(|| ProviderError::Missing(id.clone()))?;
+            let place = pairs
+                .get_mut(id)
+                .ok_or_else(|| ProviderError::Missing(id.clone()))?;
             *place = stored.clone();
         }
         Change::Delete(id) => {
-            pairs.remove(id).ok_or_else(|| ProviderError::Missing(id.clone()))?;
+            pairs
+                .remove(id)
+                .ok_or_else(|| ProviderError::Missing(id.clone()))?;
         }
     }
     Ok(())
 }
 
 fn load(path: &Path) -> Result<Content, StartError> {
-    let problem = |text: String| StartError::File { path: path.to_owned(), problem: text };
-    let length = std::fs::metadata(path).map_err(|error| problem(error.to_string()))?.len();
+    let problem = |text: String| StartError::File {
+        path: path.to_owned(),
+        problem: text,
+    };
+    let length = std::fs::metadata(path)
+        .map_err(|error| problem(error.to_string()))?
+        .len();
     if length > LIMIT {
-        return Err(problem(format!("{length} bytes are more than the limit of {LIMIT}")));
+        return Err(problem(format!(
+            "{length} bytes are more than the limit of {LIMIT}"
+        )));
     }
     let bytes = std::fs::read(path).map_err(|error| problem(error.to_string()))?;
     let text = std::str::from_utf8(&bytes).map_err(|error| problem(error.to_string()))?;
@@ -164,7 +199,10 @@ fn load(path: &Path) -> Result<Content, StartError> {
             "{error}; expected a JSON object of client auth ids and passwords: {{\"id\": \"password\", …}}"
         ))
     })?;
-    Ok(Content { pairs, fingerprint: fingerprint(&bytes) })
+    Ok(Content {
+        pairs,
+        fingerprint: fingerprint(&bytes),
+    })
 }
 
 fn fingerprint(bytes: &[u8]) -> Fingerprint {

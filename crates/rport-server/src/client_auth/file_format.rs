@@ -18,11 +18,15 @@ pub(super) fn parse(text: &str) -> Result<Pairs, serde_json::Error> {
 
 /// Writes the file as the Go server does: sorted, one pair per line behind a tab.
 pub(super) fn render(pairs: &Pairs) -> Vec<u8> {
-    let pairs: BTreeMap<&str, &str> =
-        pairs.iter().map(|(id, password)| (id.as_str(), password.expose())).collect();
+    let pairs: BTreeMap<&str, &str> = pairs
+        .iter()
+        .map(|(id, password)| (id.as_str(), password.expose()))
+        .collect();
     let mut text = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b"\t"));
-    pairs.serialize(&mut serializer).expect("texts always serialise into memory");
+    pairs
+        .serialize(&mut serializer)
+        .expect("texts always serialise into memory");
     text.push(b'\n');
     text
 }
@@ -116,7 +120,8 @@ mod tests {
 
     #[test]
     fn the_documented_file_is_understood_and_written_like_the_go_server_does() {
-        let text = r#"{ "clientAuth1": "1234", "client2": "ieRi1Noo2", "admin": "123456", "client1": "yienei5Ch" }"#;
+        let text =
+            r#"{ "clientAuth1": "1234", "client2": "ieRi1Noo2", "admin": "123456", "client1": "yienei5Ch" }"#;
         let pairs = parse(text).expect("valid");
         let written = String::from_utf8(render(&pairs)).expect("text");
         let expected = "{\n\t\"admin\": \"123456\",\n\t\"client1\": \"yienei5Ch\",\n\t\"client2\": \"ieRi1Noo2\",\n\t\"clientAuth1\": \"1234\"\n}\n";

@@ -14,7 +14,11 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) fn new(client_auth: ClientAuths, waits: Waits, bans: Bans) -> Self {
-        Self { client_auth, waits, bans }
+        Self {
+            client_auth,
+            waits,
+            bans,
+        }
     }
 
     /// Whether nothing from this address is listened to.

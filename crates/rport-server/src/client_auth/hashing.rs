@@ -22,7 +22,8 @@ const BCRYPT_TAIL: &str = "7EqJtq98hPqEX7fNZaFWoO5w4uTUZPB7bTnO8n7WPj0F7d1xkV2G6
 
 /// Hashes a password with a fresh salt. Takes about a hundredth of a second: call it on a blocking thread.
 pub(crate) fn hash(password: &Secret) -> StoredPassword {
-    let params = Params::new(MEMORY, PASSES, LANES, None).expect("the constants are within the limits of Argon2");
+    let params =
+        Params::new(MEMORY, PASSES, LANES, None).expect("the constants are within the limits of Argon2");
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let salt = rport_runtime::rng::bytes::<16>();
     let hash = argon2
@@ -34,10 +35,15 @@ pub(crate) fn hash(password: &Secret) -> StoredPassword {
 /// Whether a password belongs to a hash. Takes as long as the hash asks for: call it on a blocking thread.
 pub(crate) fn verify(password: &[u8], hash: &str) -> bool {
     if !hash.starts_with("$argon2id$") {
-        let cheap = hash.get(4..6).and_then(|cost| cost.parse().ok()).is_some_and(|cost: u32| cost <= MAX_BCRYPT_COST);
+        let cheap = hash
+            .get(4..6)
+            .and_then(|cost| cost.parse().ok())
+            .is_some_and(|cost: u32| cost <= MAX_BCRYPT_COST);
         return cheap && password.len() <= BCRYPT_BYTES && bcrypt::verify(password, hash).unwrap_or(false);
     }
-    let Ok(hash) = PasswordHash::new(hash) else { return false };
+    let Ok(hash) = PasswordHash::new(hash) else {
+        return false;
+    };
     let within = |params: Params| params.m_cost() <= MAX_MEMORY && params.t_cost() <= MAX_PASSES;
     Params::try_from(&hash).is_ok_and(within) && Argon2::default().verify_password(password, &hash).is_ok()
 }
@@ -88,8 +94,15 @@ mod tests {
         assert_eq!(stored.expose().len(), 97, "{}", stored.expose());
         assert!(verify(b"a strong password", stored.expose()));
         assert!(!verify(b"a strong passwore", stored.expose()) && !verify(b"", stored.expose()));
-        assert!(!verify(stored.expose().as_bytes(), stored.expose()), "the hash is not the password");
-        assert_ne!(hash(&Secret::from("a strong password")), stored, "a fresh salt each time");
+        assert!(
+            !verify(stored.expose().as_bytes(), stored.expose()),
+            "the hash is not the password"
+        );
+        assert_ne!(
+            hash(&Secret::from("a strong password")),
+            stored,
+            "a fresh salt each time"
+        );
     }
 
     #[test]
@@ -97,7 +110,10 @@ mod tests {
         let hash = bcrypt::hash("s3cret", 4).expect("hashes");
         for prefix in ["$2y$", "$2a$", "$2b$"] {
             let stored = format!("{prefix}{}", &hash[4..]);
-            assert!(verify(b"s3cret", &stored) && !verify(b"s3cre", &stored), "{prefix}");
+            assert!(
+                verify(b"s3cret", &stored) && !verify(b"s3cre", &stored),
+                "{prefix}"
+            );
         }
         let long = bcrypt::hash("x".repeat(72), 4).expect("hashes");
         assert!(verify(&[b'x'; 72], &long) && !verify(&[b'x'; 73], &long));
@@ -112,10 +128,21 @@ mod tests {
 
     #[test]
     fn damaged_and_hostile_hashes_match_nothing() {
-        let greedy = "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        let greedy =
+            "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
         let slow = "$2y$31$7EqJtq98hPqEX7fNZaFWoO5w4uTUZPB7bTnO8n7WPj0F7d1xkV2G6";
         let cut = &hash(&Secret::from("password")).expose()[..90].to_owned();
-        for hash in ["$argon2id$", "$argon2id$v=19$$$", "$2y$10$", "$2y$1", "", ARGON2, greedy, slow, cut] {
+        for hash in [
+            "$argon2id$",
+            "$argon2id$v=19$$$",
+            "$2y$10$",
+            "$2y$1",
+            "",
+            ARGON2,
+            greedy,
+            slow,
+            cut,
+        ] {
             assert!(!verify(b"password", hash), "{hash}");
             assert!(!verify(hash.as_bytes(), hash), "{hash}");
         }
@@ -132,8 +159,15 @@ mod tests {
         }
         assert!(!same_cost(&argon2, &bcrypt) && !same_cost(&argon2, &own_stand_in()));
         assert!(same_cost(hash(&Secret::from("x")).expose(), &own_stand_in()));
-        assert!(PasswordHash::new(&own_stand_in()).is_ok(), "a damaged one would be refused in no time");
-        assert_eq!(bcrypt::verify("x", &stand_in(&bcrypt).expect("sound")).ok(), Some(false), "sound, not refused");
+        assert!(
+            PasswordHash::new(&own_stand_in()).is_ok(),
+            "a damaged one would be refused in no time"
+        );
+        assert_eq!(
+            bcrypt::verify("x", &stand_in(&bcrypt).expect("sound")).ok(),
+            Some(false),
+            "sound, not refused"
+        );
         assert_eq!((stand_in("$argon2id$cut"), stand_in("$2y$10$cut")), (None, None));
     }
 

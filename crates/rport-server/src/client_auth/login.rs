@@ -42,7 +42,9 @@ impl ClientAuths {
         let stored = stored.filter(|stored| possible && !stored.expose().is_empty());
         let now = inner.clock.now();
         let previous = extra.as_ref().and_then(|extra| extra.previous.as_ref());
-        let previous = previous.filter(|(_, until)| stored.is_some() && *until > now).map(|(previous, _)| previous);
+        let previous = previous
+            .filter(|(_, until)| stored.is_some() && *until > now)
+            .map(|(previous, _)| previous);
         match inner.verifier.check(stored.as_ref(), previous, password).await {
             Err(busy) => Verdict::Unknown(busy.to_string()),
             Ok(false) => Verdict::Wrong,

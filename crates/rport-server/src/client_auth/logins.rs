@@ -45,8 +45,16 @@ impl Logins {
         let mut entries = self.table.entries.lock();
         let number = entries.next;
         entries.next += 1;
-        entries.by_id.entry(id.clone()).or_default().insert(number, connection.clone());
-        Entered { table: self.table.clone(), id: id.clone(), number }
+        entries
+            .by_id
+            .entry(id.clone())
+            .or_default()
+            .insert(number, connection.clone());
+        Entered {
+            table: self.table.clone(),
+            id: id.clone(),
+            number,
+        }
     }
 
     /// The credentials somebody is logged in with.
@@ -59,7 +67,12 @@ impl Logins {
         // Told outside the lock: closing may do more than set a flag.
         let connections: Vec<Connection> = {
             let entries = self.table.entries.lock();
-            entries.by_id.get(id).into_iter().flat_map(|connections| connections.values().cloned()).collect()
+            entries
+                .by_id
+                .get(id)
+                .into_iter()
+                .flat_map(|connections| connections.values().cloned())
+                .collect()
         };
         for connection in &connections {
             connection.close();

@@ -28,9 +28,7 @@ pub(crate) use binding::Bound;
 pub(crate) use gate::Gate;
 pub(crate) use login::Verdict;
 pub(crate) use logins::Entered;
-pub use options::{
-    ClientAuthOptions, ClientAuthSource, ClientIdBinding, PasswordHashing, UnknownWord,
-};
+pub use options::{ClientAuthOptions, ClientAuthSource, ClientIdBinding, PasswordHashing, UnknownWord};
 pub use provider::Pair;
 pub use requests::{ClientAuthChange, ClientAuthOutcome, MAX_GRACE, NewClientAuth, NewPassword};
 pub use service::ClientAuths;

@@ -24,7 +24,13 @@ pub struct ClientAuthOptions {
 /// The defaults of an existing configuration: nothing an agent or an API user relies on changes.
 impl From<ClientAuthSource> for ClientAuthOptions {
     fn from(source: ClientAuthSource) -> Self {
-        Self { source, write: true, hash: PasswordHashing::None, reveal: true, binding: ClientIdBinding::Warn }
+        Self {
+            source,
+            write: true,
+            hash: PasswordHashing::None,
+            reveal: true,
+            binding: ClientIdBinding::Warn,
+        }
     }
 }
 
@@ -84,7 +90,10 @@ impl FromStr for PasswordHashing {
         match text {
             "none" => Ok(Self::None),
             "argon2id" => Ok(Self::Argon2id),
-            _ => Err(UnknownWord { expected: "\"none\" or \"argon2id\"", got: text.to_owned() }),
+            _ => Err(UnknownWord {
+                expected: "\"none\" or \"argon2id\"",
+                got: text.to_owned(),
+            }),
         }
     }
 }
@@ -97,7 +106,10 @@ impl FromStr for ClientIdBinding {
             "off" => Ok(Self::Off),
             "warn" => Ok(Self::Warn),
             "enforce" => Ok(Self::Enforce),
-            _ => Err(UnknownWord { expected: "\"off\", \"warn\" or \"enforce\"", got: text.to_owned() }),
+            _ => Err(UnknownWord {
+                expected: "\"off\", \"warn\" or \"enforce\"",
+                got: text.to_owned(),
+            }),
         }
     }
 }
@@ -112,9 +124,15 @@ mod tests {
     fn words_are_exact_and_errors_name_the_choice() {
         assert_eq!("argon2id".parse(), Ok(PasswordHashing::Argon2id));
         assert_eq!("enforce".parse(), Ok(ClientIdBinding::Enforce));
-        let error = "Warn".parse::<ClientIdBinding>().expect_err("refused").to_string();
+        let error = "Warn"
+            .parse::<ClientIdBinding>()
+            .expect_err("refused")
+            .to_string();
         assert_eq!(error, "expected \"off\", \"warn\" or \"enforce\", got \"Warn\"");
-        let error = "bcrypt".parse::<PasswordHashing>().expect_err("refused").to_string();
+        let error = "bcrypt"
+            .parse::<PasswordHashing>()
+            .expect_err("refused")
+            .to_string();
         assert_eq!(error, "expected \"none\" or \"argon2id\", got \"bcrypt\"");
     }
 
@@ -126,10 +144,18 @@ mod tests {
             password: "geheim".into(),
             name: "rport".into(),
         };
-        let source =
-            ClientAuthSource::Table { database: DatabaseOptions::MySql(server), table: "clients_auth".into() };
-        let single = ClientAuthSource::Single { id: "rport".into(), password: "geheim".into() };
+        let source = ClientAuthSource::Table {
+            database: DatabaseOptions::MySql(server),
+            table: "clients_auth".into(),
+        };
+        let single = ClientAuthSource::Single {
+            id: "rport".into(),
+            password: "geheim".into(),
+        };
         let text = format!("{:?} {single:?}", ClientAuthOptions::from(source));
-        assert!(!text.contains("geheim") && text.contains("clients_auth"), "{text}");
+        assert!(
+            !text.contains("geheim") && text.contains("clients_auth"),
+            "{text}"
+        );
     }
 }

@@ -94,13 +94,15 @@ impl From<ProviderError> for Error {
         match error {
             ProviderError::Exists(id) => already_exists(&id),
             ProviderError::Missing(id) => not_found_coded(&id),
-            ProviderError::ChangedOnDisk(_) => Self::conflict(error.to_string()).code("ERR_CODE_CLIENT_AUTH_CHANGED"),
-            ProviderError::Unfit(text) => Self::invalid(text).code("ERR_CODE_INVALID_REQUEST"),
-            ProviderError::Unavailable(cause) => {
-                Self::unavailable("The source of client auth credentials is unavailable, please try again later.")
-                    .code("ERR_CODE_CLIENT_AUTH_UNAVAILABLE")
-                    .source(cause)
+            ProviderError::ChangedOnDisk(_) => {
+                Self::conflict(error.to_string()).code("ERR_CODE_CLIENT_AUTH_CHANGED")
             }
+            ProviderError::Unfit(text) => Self::invalid(text).code("ERR_CODE_INVALID_REQUEST"),
+            ProviderError::Unavailable(cause) => Self::unavailable(
+                "The source of client auth credentials is unavailable, please try again later.",
+            )
+            .code("ERR_CODE_CLIENT_AUTH_UNAVAILABLE")
+            .source(cause),
             ProviderError::Failed(text) => Self::internal(text),
             ProviderError::ReadOnly => single_only(),
         }
@@ -118,14 +120,17 @@ pub(crate) fn not_found(id: &ClientAuthId) -> Error {
 }
 
 pub(crate) fn not_found_coded(id: &ClientAuthId) -> Error {
-    Error::not_found(format!("Client Auth with ID=\"{id}\" not found.")).code("ERR_CODE_CLIENT_AUTH_NOT_FOUND")
+    Error::not_found(format!("Client Auth with ID=\"{id}\" not found."))
+        .code("ERR_CODE_CLIENT_AUTH_NOT_FOUND")
 }
 
 pub(crate) fn single_only() -> Error {
-    Error::read_only("Client authentication is enabled only for a single user.").code("ERR_CODE_CLIENT_AUTH_SINGLE")
+    Error::read_only("Client authentication is enabled only for a single user.")
+        .code("ERR_CODE_CLIENT_AUTH_SINGLE")
 }
 
 /// Differs from RPort, which answers 405 although its documentation promises 403.
 pub(crate) fn read_only_mode() -> Error {
-    Error::forbidden("Client authentication has been attached in read-only mode.").code("ERR_CODE_CLIENT_AUTH_RO")
+    Error::forbidden("Client authentication has been attached in read-only mode.")
+        .code("ERR_CODE_CLIENT_AUTH_RO")
 }

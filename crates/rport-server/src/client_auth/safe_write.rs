@@ -52,7 +52,9 @@ impl Target {
     pub(super) fn take_turn(&self) -> io::Result<Turn> {
         let folder = File::open(&self.folder)?;
         match folder.lock() {
-            Ok(()) => Ok(Turn { _folder: Some(folder) }),
+            Ok(()) => Ok(Turn {
+                _folder: Some(folder),
+            }),
             // Network file systems without locks on directories. Changes by others are still noticed by their content.
             Err(_) => Ok(Turn { _folder: None }),
         }
@@ -89,7 +91,11 @@ impl Target {
         at: &dyn Fn(Step),
     ) -> io::Result<()> {
         // Nobody else may read it before it has the rights of the old file.
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(neighbour)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(neighbour)?;
         at(Step::Created);
         keep_owner(&file, old, &self.path)?;
         file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
@@ -138,8 +144,14 @@ mod tests {
 
     use super::*;
 
-    const STEPS: [Step; 6] =
-        [Step::Created, Step::HalfWritten, Step::Written, Step::Synced, Step::Renamed, Step::Done];
+    const STEPS: [Step; 6] = [
+        Step::Created,
+        Step::HalfWritten,
+        Step::Written,
+        Step::Synced,
+        Step::Renamed,
+        Step::Done,
+    ];
 
     struct Fixture {
         folder: tempfile::TempDir,
@@ -161,8 +173,9 @@ mod tests {
 
     fn names(folder: &tempfile::TempDir) -> Vec<String> {
         let entries = fs::read_dir(folder.path()).expect("reads");
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("text")).collect();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
+            .collect();
         names.sort();
         names
     }
@@ -187,11 +200,19 @@ mod tests {
             let fixture = fixture();
             cut_power_at(&fixture.path, step);
             let content = fs::read_to_string(&fixture.path).expect("the file is there");
-            let expected = if matches!(step, Step::Renamed | Step::Done) { "new content" } else { "old content" };
+            let expected = if matches!(step, Step::Renamed | Step::Done) {
+                "new content"
+            } else {
+                "old content"
+            };
             assert_eq!(content, expected, "{step:?}");
             // And the next writer is not disturbed by what is left.
             replace(&fixture.path, "newer content", &|_| {}).expect("replaces");
-            assert_eq!(fs::read_to_string(&fixture.path).expect("reads"), "newer content", "{step:?}");
+            assert_eq!(
+                fs::read_to_string(&fixture.path).expect("reads"),
+                "newer content",
+                "{step:?}"
+            );
             assert_eq!(names(&fixture.folder), ["client-auth.json"], "{step:?}");
         }
     }
@@ -236,7 +257,10 @@ mod tests {
     fn failures_keep_the_old_content_and_leave_nothing_behind() {
         let fixture = fixture();
         fs::remove_file(&fixture.path).expect("removes");
-        assert!(replace(&fixture.path, "new", &|_| {}).is_err(), "a file that is gone is not made again");
+        assert!(
+            replace(&fixture.path, "new", &|_| {}).is_err(),
+            "a file that is gone is not made again"
+        );
         fs::create_dir(&fixture.path).expect("makes");
         assert!(replace(&fixture.path, "new", &|_| {}).is_err());
         assert_eq!(names(&fixture.folder), ["client-auth.json"]);

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
 use rport_domain::client_auth::{check_comment, check_id, check_password};
 use rport_domain::{ClientAuthId, ClientAuthView, Error, ListQuery, Page, StoredPassword};
 use rport_runtime::{Clock, Secret, Tasks};
@@ -18,7 +18,9 @@ use rport_store::{ClientAuthExtra, ClientAuthExtras};
 use super::logins::Logins;
 use super::options::{ClientAuthOptions, PasswordHashing};
 use super::provider::{self, Change, Pair, Provider};
-use super::requests::{ClientAuthChange, ClientAuthOutcome, GENERATED_LENGTH, MAX_GRACE, NewClientAuth, NewPassword};
+use super::requests::{
+    ClientAuthChange, ClientAuthOutcome, GENERATED_LENGTH, MAX_GRACE, NewClientAuth, NewPassword,
+};
 use super::verify::{Busy, Verifier};
 use super::view;
 use crate::actor::Actor;
@@ -62,7 +64,14 @@ pub(crate) struct Needs {
 
 impl ClientAuths {
     pub(crate) fn new(options: ClientAuthOptions, needs: Needs) -> Self {
-        let Needs { provider, extras, registry, audit, clock, tasks } = needs;
+        let Needs {
+            provider,
+            extras,
+            registry,
+            audit,
+            clock,
+            tasks,
+        } = needs;
         let hashing = options.hash == PasswordHashing::Argon2id;
         let verifier = Verifier::new(hashing, clock.clone(), tasks.clone());
         if let Some(example) = provider.example_hash() {
@@ -81,7 +90,9 @@ impl ClientAuths {
             used: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Passes administrators where credentials can be changed; to be asked before anything of a request is looked at.
@@ -108,8 +119,13 @@ impl ClientAuths {
         actor.require_admin()?;
         let inner = &self.inner;
         let page = view::page(inner.provider.list().await?, query);
-        let mut extras: HashMap<ClientAuthId, ClientAuthExtra> =
-            inner.extras.all().await?.into_iter().map(|extra| (extra.id.clone(), extra)).collect();
+        let mut extras: HashMap<ClientAuthId, ClientAuthExtra> = inner
+            .extras
+            .all()
+            .await?
+            .into_iter()
+            .map(|extra| (extra.id.clone(), extra))
+            .collect();
         let bound = view::count_bound(&inner.registry);
         Ok(page.map(|pair| {
             let extra = extras.remove(&pair.0);
@@ -138,7 +154,12 @@ impl ClientAuths {
     pub async fn add(&self, actor: &Actor, new: NewClientAuth) -> Result<ClientAuthOutcome, Error> {
         self.check_writable(actor)?;
         let inner = &self.inner;
-        let NewClientAuth { id, password, comment, expires_at } = new;
+        let NewClientAuth {
+            id,
+            password,
+            comment,
+            expires_at,
+        } = new;
         check_id(id.as_str())?;
         let password = Chosen::of(password)?;
         check_comment(&comment)?;
@@ -158,14 +179,30 @@ impl ClientAuths {
             ..ClientAuthExtra::new(id.clone())
         };
         inner.extras.save(&extra).await?;
-        if let Err(error) = inner.provider.change(vec![Change::Insert(id.clone(), stored)]).await {
+        if let Err(error) = inner
+            .provider
+            .change(vec![Change::Insert(id.clone(), stored)])
+            .await
+        {
             inner.restore(&id, before).await;
             return Err(error.into());
         }
         tracing::info!(client_auth.id = %id, user.name = %actor.user, "client auth added");
         let request = serde_json::json!({ "id": id });
-        inner.audit.record(actor, Application::ClientAuth, Action::Create, id.as_str(), Some(request)).await;
-        Ok(ClientAuthOutcome { generated: password.shown_once(), disconnected: 0 })
+        inner
+            .audit
+            .record(
+                actor,
+                Application::ClientAuth,
+                Action::Create,
+                id.as_str(),
+                Some(request),
+            )
+            .await;
+        Ok(ClientAuthOutcome {
+            generated: password.shown_once(),
+            disconnected: 0,
+        })
     }
 
     /// Changes credentials: rotates the password, sets comment, expiry and switch. On disk when this returns.
@@ -182,7 +219,14 @@ impl ClientAuths {
         self.check_writable(actor)?;
         let inner = &self.inner;
         let request = view::audit_of(&change);
-        let ClientAuthChange { password, grace, comment, expires_at, disabled, force } = change;
+        let ClientAuthChange {
+            password,
+            grace,
+            comment,
+            expires_at,
+            disabled,
+            force,
+        } = change;
         let password = password.map(Chosen::of).transpose()?;
         if let Some(comment) = &comment {
             check_comment(comment)?;
@@ -194,7 +238,10 @@ impl ClientAuths {
         };
         {
             let _alone = inner.changing.lock().await;
-            let current = inner.lookup(id).await?.ok_or_else(|| provider::not_found_coded(id))?;
+            let current = inner
+                .lookup(id)
+                .await?
+                .ok_or_else(|| provider::not_found_coded(id))?;
             let before = inner.extras.find(id).await?;
             let now = inner.clock.now();
             let mut extra = before.clone().unwrap_or_else(|| ClientAuthExtra::new(id.clone()));
@@ -204,20 +251,37 @@ impl ClientAuths {
             extra.disabled = disabled.unwrap_or(extra.disabled);
             if password.is_some() {
                 // Before the new password stands in the source: with a crash in between only the old one is valid.
-                extra.previous = grace.filter(|grace| !grace.is_zero()).map(|grace| (current, now + grace));
+                extra.previous = grace
+                    .filter(|grace| !grace.is_zero())
+                    .map(|grace| (current, now + grace));
             }
             inner.extras.save(&extra).await?;
             if let Some(stored) = stored
-                && let Err(error) = inner.provider.change(vec![Change::Replace(id.clone(), stored)]).await
+                && let Err(error) = inner
+                    .provider
+                    .change(vec![Change::Replace(id.clone(), stored)])
+                    .await
             {
                 inner.restore(id, before).await;
                 return Err(error.into());
             }
         }
         tracing::info!(client_auth.id = %id, user.name = %actor.user, "client auth changed");
-        inner.audit.record(actor, Application::ClientAuth, Action::Update, id.as_str(), Some(request)).await;
+        inner
+            .audit
+            .record(
+                actor,
+                Application::ClientAuth,
+                Action::Update,
+                id.as_str(),
+                Some(request),
+            )
+            .await;
         let disconnected = if force { inner.disconnect(id).await } else { 0 };
-        Ok(ClientAuthOutcome { generated: password.and_then(Chosen::shown_once), disconnected })
+        Ok(ClientAuthOutcome {
+            generated: password.and_then(Chosen::shown_once),
+            disconnected,
+        })
     }
 
     /// Removes credentials. With `force` their agents are disconnected at once and the clients that belong to them
@@ -248,16 +312,32 @@ impl ClientAuths {
         }
         tracing::info!(client_auth.id = %id, force, user.name = %actor.user, "client auth deleted");
         let request = serde_json::json!({ "force": force });
-        inner.audit.record(actor, Application::ClientAuth, Action::Delete, id.as_str(), Some(request)).await;
+        inner
+            .audit
+            .record(
+                actor,
+                Application::ClientAuth,
+                Action::Delete,
+                id.as_str(),
+                Some(request),
+            )
+            .await;
         // Also without force: a connection may be on its way in with credentials that do not exist any more.
         inner.disconnect(id).await;
-        if force { inner.forget_clients(id).await } else { Ok(()) }
+        if force {
+            inner.forget_clients(id).await
+        } else {
+            Ok(())
+        }
     }
 
     /// The words for the source in the API's status, and whether the API may write to it.
     pub(crate) fn source(&self) -> (&'static str, bool) {
         let provider = &self.inner.provider;
-        (provider.source_name(), provider.is_writable() && self.inner.options.write)
+        (
+            provider.source_name(),
+            provider.is_writable() && self.inner.options.write,
+        )
     }
 }
 
@@ -274,7 +354,8 @@ impl Inner {
         match self.options.hash {
             PasswordHashing::None => Ok(StoredPassword::new(password.expose())),
             PasswordHashing::Argon2id => {
-                let busy = |error: Busy| Error::unavailable("The server is busy, please try again.").source(error);
+                let busy =
+                    |error: Busy| Error::unavailable("The server is busy, please try again.").source(error);
                 self.verifier.hash(password).await.map_err(busy)
             }
         }
@@ -315,7 +396,12 @@ impl Inner {
         Ok(())
     }
 
-    fn view(&self, (id, stored): Pair, extra: Option<ClientAuthExtra>, bound: &view::Bound) -> ClientAuthView {
+    fn view(
+        &self,
+        (id, stored): Pair,
+        extra: Option<ClientAuthExtra>,
+        bound: &view::Bound,
+    ) -> ClientAuthView {
         let extra = extra.unwrap_or_else(|| ClientAuthExtra::new(id.clone()));
         let unsaved = self.used.lock().get(&id).copied();
         let now = self.clock.now();
@@ -329,7 +415,10 @@ impl Inner {
             created_at: extra.created_at,
             updated_at: extra.updated_at,
             last_used_at: extra.last_used_at.max(unsaved),
-            previous_password_until: extra.previous.map(|(_, until)| until).filter(|until| *until > now),
+            previous_password_until: extra
+                .previous
+                .map(|(_, until)| until)
+                .filter(|until| *until > now),
             bound_clients: bound.bound(&id),
             connected_clients: bound.connected(&id),
             id,
@@ -348,11 +437,17 @@ impl Chosen {
         match password {
             NewPassword::Given(secret) => {
                 check_password(secret.expose())?;
-                Ok(Self { secret, generated: false })
+                Ok(Self {
+                    secret,
+                    generated: false,
+                })
             }
             NewPassword::Generated => {
                 let secret = Secret::new(rport_runtime::rng::alphanumeric(GENERATED_LENGTH));
-                Ok(Self { secret, generated: true })
+                Ok(Self {
+                    secret,
+                    generated: true,
+                })
             }
         }
     }
@@ -365,7 +460,9 @@ impl Chosen {
 fn check_grace(grace: Option<Duration>, rotates: bool) -> Result<(), Error> {
     let Some(grace) = grace else { return Ok(()) };
     let invalid = |detail: String| {
-        Err(Error::invalid("Invalid grace period.").detail(detail).code("ERR_CODE_INVALID_REQUEST"))
+        Err(Error::invalid("Invalid grace period.")
+            .detail(detail)
+            .code("ERR_CODE_INVALID_REQUEST"))
     };
     if !rotates {
         return invalid("It needs a new password.".into());

@@ -12,7 +12,10 @@ pub(crate) struct Single {
 
 impl Single {
     pub(crate) fn new(id: &str, password: &Secret) -> Self {
-        Self { id: id.to_owned(), password: StoredPassword::new(password.expose()) }
+        Self {
+            id: id.to_owned(),
+            password: StoredPassword::new(password.expose()),
+        }
     }
 }
 

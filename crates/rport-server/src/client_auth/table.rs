@@ -23,24 +23,41 @@ impl TableSource {
     ///
     /// # Errors
     /// What is wrong, as one line that names the database and the table and what to do.
-    pub(crate) async fn open(database: &DatabaseOptions, name: &str, tasks: &Tasks) -> Result<Self, StartError> {
+    pub(crate) async fn open(
+        database: &DatabaseOptions,
+        name: &str,
+        tasks: &Tasks,
+    ) -> Result<Self, StartError> {
         let table = ClientAuthTable::new(database, name, tasks)
             .map_err(|error| StartError::Database(error.to_string()))?;
-        let problem = |text: &dyn std::fmt::Display| StartError::Database(format!("{}: {text}", table.place()));
+        let problem =
+            |text: &dyn std::fmt::Display| StartError::Database(format!("{}: {text}", table.place()));
         let findings = table.check().await.map_err(|error| problem(&error))?;
         if let Some(id) = findings.incomplete {
-            let text = format_args!("the row with id {id:?} has an empty id or password; complete it or delete it");
+            let text =
+                format_args!("the row with id {id:?} has an empty id or password; complete it or delete it");
             return Err(problem(&text));
         }
-        let example = findings.example.map(StoredPassword::new).filter(StoredPassword::is_hashed);
-        Ok(Self { table, example, down: AtomicBool::new(false) })
+        let example = findings
+            .example
+            .map(StoredPassword::new)
+            .filter(StoredPassword::is_hashed);
+        Ok(Self {
+            table,
+            example,
+            down: AtomicBool::new(false),
+        })
     }
 
     /// Creates the table if it is missing, and checks it.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub(crate) async fn create(database: &DatabaseOptions, name: &str, tasks: &Tasks) -> Result<(), StartError> {
+    pub(crate) async fn create(
+        database: &DatabaseOptions,
+        name: &str,
+        tasks: &Tasks,
+    ) -> Result<(), StartError> {
         let table = ClientAuthTable::new(database, name, tasks)
             .map_err(|error| StartError::Database(error.to_string()))?;
         let created = table.create().await;
@@ -53,8 +70,11 @@ impl TableSource {
         let table = self.table.place();
         match &answer {
             Err(TableError::Unavailable(cause)) if !self.down.swap(true, Ordering::Relaxed) => {
-                tracing::error!(table, cause,
-                    "client auth database unavailable, new logins are refused; connected agents stay");
+                tracing::error!(
+                    table,
+                    cause,
+                    "client auth database unavailable, new logins are refused; connected agents stay"
+                );
             }
             Err(TableError::Failed(cause)) => {
                 tracing::error!(table, cause, "client auth database refused a statement");
@@ -112,17 +132,26 @@ impl From<TableError> for ProviderError {
 mod tests {
     use super::*;
 
-    const CREATE: &str = "CREATE TABLE clients_auth (id varchar(100) PRIMARY KEY, password varchar(100) NOT NULL)";
+    const CREATE: &str =
+        "CREATE TABLE clients_auth (id varchar(100) PRIMARY KEY, password varchar(100) NOT NULL)";
 
     fn database(sql: &str) -> (tempfile::TempDir, std::path::PathBuf) {
         let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().join("database.sqlite3");
-        rusqlite::Connection::open(&path).expect("opens").execute_batch(sql).expect("valid");
+        rusqlite::Connection::open(&path)
+            .expect("opens")
+            .execute_batch(sql)
+            .expect("valid");
         (folder, path)
     }
 
     async fn open(path: &std::path::Path) -> Result<TableSource, StartError> {
-        TableSource::open(&DatabaseOptions::Sqlite(path.to_owned()), "clients_auth", &Tasks::new()).await
+        TableSource::open(
+            &DatabaseOptions::Sqlite(path.to_owned()),
+            "clients_auth",
+            &Tasks::new(),
+        )
+        .await
     }
 
     #[tokio::test]
@@ -132,12 +161,21 @@ mod tests {
         let away = folder.path().join("away");
         std::fs::rename(&path, &away).expect("moves");
         for _ in 0..3 {
-            assert!(matches!(source.lookup("a").await, Err(ProviderError::Unavailable(_))));
+            assert!(matches!(
+                source.lookup("a").await,
+                Err(ProviderError::Unavailable(_))
+            ));
             assert!(source.down.load(Ordering::Relaxed));
         }
         std::fs::rename(&away, &path).expect("moves back");
-        assert!(matches!(source.change(vec![Change::Delete("a".into())]).await, Err(ProviderError::Missing(_))));
-        assert!(source.down.load(Ordering::Relaxed), "only an answer ends it for sure");
+        assert!(matches!(
+            source.change(vec![Change::Delete("a".into())]).await,
+            Err(ProviderError::Missing(_))
+        ));
+        assert!(
+            source.down.load(Ordering::Relaxed),
+            "only an answer ends it for sure"
+        );
         assert!(source.lookup("a").await.expect("answers").is_none());
         assert!(!source.down.load(Ordering::Relaxed));
     }
@@ -146,24 +184,55 @@ mod tests {
     async fn a_bad_table_stops_the_start_with_one_clear_line() {
         let (_folder, path) = database("");
         let error = open(&path).await.err().expect("refused").to_string();
-        for part in ["database.sqlite3, table clients_auth: ", "does not exist", "rportd db create", "CREATE TABLE"] {
+        for part in [
+            "database.sqlite3, table clients_auth: ",
+            "does not exist",
+            "rportd db create",
+            "CREATE TABLE",
+        ] {
             assert!(error.contains(part), "{error}");
         }
-        let (_folder, path) = database(&format!("{CREATE}; INSERT INTO clients_auth VALUES ('broken', '')"));
+        let (_folder, path) = database(&format!(
+            "{CREATE}; INSERT INTO clients_auth VALUES ('broken', '')"
+        ));
         let error = open(&path).await.err().expect("refused").to_string();
-        assert!(error.contains("\"broken\"") && error.contains("empty id or password"), "{error}");
+        assert!(
+            error.contains("\"broken\"") && error.contains("empty id or password"),
+            "{error}"
+        );
     }
 
     #[tokio::test]
     async fn a_table_is_created_on_demand() {
         let (_folder, path) = database("");
         let sqlite = DatabaseOptions::Sqlite(path.clone());
-        TableSource::create(&sqlite, "clients_auth", &Tasks::new()).await.expect("creates");
+        TableSource::create(&sqlite, "clients_auth", &Tasks::new())
+            .await
+            .expect("creates");
         let change = Change::Insert("client".into(), StoredPassword::new("1234"));
-        open(&path).await.expect("sound").change(vec![change]).await.expect("adds");
-        TableSource::create(&sqlite, "clients_auth", &Tasks::new()).await.expect("is there");
-        assert_eq!(open(&path).await.expect("sound").list().await.expect("lists").len(), 1);
-        let error = TableSource::create(&sqlite, "a; b", &Tasks::new()).await.expect_err("refused").to_string();
+        open(&path)
+            .await
+            .expect("sound")
+            .change(vec![change])
+            .await
+            .expect("adds");
+        TableSource::create(&sqlite, "clients_auth", &Tasks::new())
+            .await
+            .expect("is there");
+        assert_eq!(
+            open(&path)
+                .await
+                .expect("sound")
+                .list()
+                .await
+                .expect("lists")
+                .len(),
+            1
+        );
+        let error = TableSource::create(&sqlite, "a; b", &Tasks::new())
+            .await
+            .expect_err("refused")
+            .to_string();
         assert!(error.contains("'auth_table' in [server]"), "{error}");
     }
 }

@@ -29,14 +29,21 @@ impl ClientAuthTool {
     /// # Errors
     /// What is wrong with the source, as one line.
     pub async fn open(source: &ClientAuthSource, tasks: &Tasks) -> Result<Self, StartError> {
-        Ok(Self { provider: open(source, tasks).await?, tasks: tasks.clone() })
+        Ok(Self {
+            provider: open(source, tasks).await?,
+            tasks: tasks.clone(),
+        })
     }
 
     /// Checks that the table exists and is sound.
     ///
     /// # Errors
     /// What is wrong, as one line that contains the SQL to run.
-    pub async fn check_table(database: &DatabaseOptions, name: &str, tasks: &Tasks) -> Result<(), StartError> {
+    pub async fn check_table(
+        database: &DatabaseOptions,
+        name: &str,
+        tasks: &Tasks,
+    ) -> Result<(), StartError> {
         table::TableSource::open(database, name, tasks).await.map(drop)
     }
 
@@ -44,7 +51,11 @@ impl ClientAuthTool {
     ///
     /// # Errors
     /// As [`Self::check_table`].
-    pub async fn create_table(database: &DatabaseOptions, name: &str, tasks: &Tasks) -> Result<(), StartError> {
+    pub async fn create_table(
+        database: &DatabaseOptions,
+        name: &str,
+        tasks: &Tasks,
+    ) -> Result<(), StartError> {
         table::TableSource::create(database, name, tasks).await
     }
 
@@ -54,7 +65,9 @@ impl ClientAuthTool {
     /// `Invalid` with the position or the id, never with a password.
     pub fn parse(text: &str) -> Result<Vec<Pair>, Error> {
         let pairs = file_format::parse(text).map_err(|error| {
-            Error::invalid(format!("{error}; expected a JSON object of client auth ids and passwords"))
+            Error::invalid(format!(
+                "{error}; expected a JSON object of client auth ids and passwords"
+            ))
         })?;
         Ok(pairs.into_iter().collect())
     }
@@ -72,7 +85,9 @@ impl ClientAuthTool {
     /// Hashes a password with Argon2id, as the server does where `auth_hash` says so.
     pub async fn hash_password(&self, password: &Secret) -> Result<StoredPassword, Error> {
         let password = password.clone();
-        let hashed = self.tasks.spawn_blocking("password", move || hashing::hash(&password));
+        let hashed = self
+            .tasks
+            .spawn_blocking("password", move || hashing::hash(&password));
         hashed.await.map_err(Error::internal)
     }
 
@@ -113,7 +128,11 @@ impl ClientAuthTool {
         let known = if replace { self.list().await? } else { Vec::new() };
         for (id, stored) in pairs {
             let exists = known.binary_search_by(|(known, _)| known.cmp(&id)).is_ok();
-            changes.push(if exists { Change::Replace(id, stored) } else { Change::Insert(id, stored) });
+            changes.push(if exists {
+                Change::Replace(id, stored)
+            } else {
+                Change::Insert(id, stored)
+            });
         }
         Ok(self.provider.change(changes).await?)
     }
@@ -124,6 +143,9 @@ impl ClientAuthTool {
     /// `NotFound` naming the first id that does not exist; `Conflict` when the file changed meanwhile; `ReadOnly`
     /// for the static pair; `Unavailable`.
     pub async fn delete(&self, ids: Vec<ClientAuthId>) -> Result<(), Error> {
-        Ok(self.provider.change(ids.into_iter().map(Change::Delete).collect()).await?)
+        Ok(self
+            .provider
+            .change(ids.into_iter().map(Change::Delete).collect())
+            .await?)
     }
 }

@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use rport_domain::StoredPassword;
 use rport_runtime::{Clock, Secret, Tasks};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::hashing;
 
@@ -53,7 +53,9 @@ pub(crate) struct Busy;
 impl Verifier {
     /// `hashing` says that this server makes hashes, so that unknown ids have to cost as much from the start.
     pub(crate) fn new(hashing: bool, clock: Clock, tasks: Tasks) -> Self {
-        let workers = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, MAX_WORKERS);
+        let workers = std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .clamp(1, MAX_WORKERS);
         Self {
             key: hmac::Key::new(hmac::HMAC_SHA256, &rport_runtime::rng::bytes::<32>()),
             clock,
@@ -69,9 +71,14 @@ impl Verifier {
 
     /// Learns what the hashes of the source cost.
     pub(crate) fn observe(&self, stored: &StoredPassword) {
-        let StoredPassword::Hashed(hash) = stored else { return };
+        let StoredPassword::Hashed(hash) = stored else {
+            return;
+        };
         let mut stand_in = self.stand_in.lock();
-        if stand_in.as_deref().is_some_and(|known| hashing::same_cost(known, hash)) {
+        if stand_in
+            .as_deref()
+            .is_some_and(|known| hashing::same_cost(known, hash))
+        {
             return;
         }
         if let Some(fresh) = hashing::stand_in(hash) {
@@ -106,7 +113,7 @@ impl Verifier {
         for stored in [current, previous] {
             match stored {
                 Some(stored @ StoredPassword::Hashed(hash)) => {
-                    if self.work(hash, password).await? {
+                    if self.work(hash, Some(stored), password).await? {
                         self.remember(stored, password);
                         return Ok(true);
                     }
@@ -114,7 +121,7 @@ impl Verifier {
                 _ => {
                     let stand_in = self.stand_in.lock().clone();
                     if let Some(hash) = stand_in {
-                        self.work(&hash, password).await?;
+                        self.work(&hash, None, password).await?;
                     }
                 }
             }
@@ -125,23 +132,37 @@ impl Verifier {
     /// Hashes a password for the source, on the threads that also check.
     pub(crate) async fn hash(&self, password: &Secret) -> Result<StoredPassword, Busy> {
         let password = password.clone();
-        self.run(move || hashing::hash(&password)).await
+        let turn = self.turn().await?;
+        self.run(turn, move || hashing::hash(&password)).await
     }
 
-    async fn work(&self, hash: &str, password: &[u8]) -> Result<bool, Busy> {
+    /// Checks a hash on a worker. `stored` is where it came from, unless it is a stand-in.
+    async fn work(&self, hash: &str, stored: Option<&StoredPassword>, password: &[u8]) -> Result<bool, Busy> {
+        let turn = self.turn().await?;
+        // A thousand agents with the same credentials come at once, and the first of them has done the work.
+        if stored.is_some_and(|stored| self.is_known(stored, password)) {
+            return Ok(true);
+        }
         #[cfg(test)]
         self.worked_on.lock().push(hash.to_owned());
         let hash = hash.to_owned();
         let password = zeroize::Zeroizing::new(password.to_vec());
-        self.run(move || hashing::verify(&password, &hash)).await
+        self.run(turn, move || hashing::verify(&password, &hash)).await
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Busy> {
         let _waiting = self.queue.try_acquire().map_err(|_| Busy)?;
-        let worker = self.workers.clone().acquire_owned().await.map_err(|_| Busy)?;
+        self.workers.clone().acquire_owned().await.map_err(|_| Busy)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        turn: OwnedSemaphorePermit,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Busy> {
         let done = self.tasks.spawn_blocking("password", move || {
             // Given back by the thread itself: the work goes on when the caller has hung up.
-            let _worker = worker;
+            let _turn = turn;
             work()
         });
         done.await.map_err(|_| Busy)
@@ -154,7 +175,9 @@ impl Verifier {
         let tag = self.tag(stored, password);
         let now = self.clock.now();
         let mut recent = self.recent.lock();
-        let Some(until) = recent.get_mut(&tag).filter(|until| **until > now) else { return false };
+        let Some(until) = recent.get_mut(&tag).filter(|until| **until > now) else {
+            return false;
+        };
         *until = now + REMEMBER;
         true
     }
@@ -208,20 +231,34 @@ mod tests {
     }
 
     async fn check(verifier: &Verifier, stored: Option<&StoredPassword>, password: &str) -> bool {
-        verifier.check(stored, None, password.as_bytes()).await.expect("not busy")
+        verifier
+            .check(stored, None, password.as_bytes())
+            .await
+            .expect("not busy")
     }
 
     #[tokio::test]
     async fn plain_hashed_and_unknown() {
         let (verifier, _) = verifier(false);
         let plain = StoredPassword::new("plain");
-        assert!(check(&verifier, Some(&plain), "plain").await && !check(&verifier, Some(&plain), "plai").await);
+        assert!(
+            check(&verifier, Some(&plain), "plain").await && !check(&verifier, Some(&plain), "plai").await
+        );
         assert!(!check(&verifier, None, "").await && !check(&verifier, None, "\0").await);
-        assert!(verifier.stand_in.lock().is_none(), "no hash was seen, so none is worked on");
+        assert!(
+            verifier.stand_in.lock().is_none(),
+            "no hash was seen, so none is worked on"
+        );
         let hashed = bcrypt("s3cret");
-        assert!(check(&verifier, Some(&hashed), "s3cret").await && !check(&verifier, Some(&hashed), "s3cre").await);
+        assert!(
+            check(&verifier, Some(&hashed), "s3cret").await
+                && !check(&verifier, Some(&hashed), "s3cre").await
+        );
         assert!(!check(&verifier, Some(&hashed), hashed.expose()).await);
-        assert!(verifier.stand_in.lock().is_some(), "unknown ids cost as much from now on");
+        assert!(
+            verifier.stand_in.lock().is_some(),
+            "unknown ids cost as much from now on"
+        );
         assert!(!check(&verifier, None, "s3cret").await);
     }
 
@@ -230,7 +267,10 @@ mod tests {
         let (verifier, _) = verifier(false);
         let (new, old) = (bcrypt("new"), StoredPassword::new("old"));
         for (password, expected) in [("new", true), ("old", true), ("older", false)] {
-            let right = verifier.check(Some(&new), Some(&old), password.as_bytes()).await.expect("not busy");
+            let right = verifier
+                .check(Some(&new), Some(&old), password.as_bytes())
+                .await
+                .expect("not busy");
             assert_eq!(right, expected, "{password}");
         }
     }
@@ -274,6 +314,31 @@ mod tests {
         assert_eq!(verifier.queue.available_permits(), QUEUE);
     }
 
+    #[tokio::test]
+    async fn many_agents_with_the_same_credentials_cost_little_more_than_one() {
+        let (verifier, _) = verifier(false);
+        let stored = bcrypt("s3cret");
+        let verifier = Arc::new(verifier);
+        let tasks = Tasks::new();
+        let checks: Vec<_> = (0..200)
+            .map(|_| {
+                let (verifier, stored) = (verifier.clone(), stored.clone());
+                tasks.spawn(
+                    "check",
+                    async move { check(&verifier, Some(&stored), "s3cret").await },
+                )
+            })
+            .collect();
+        for check in checks {
+            assert!(check.await.expect("no panic"));
+        }
+        assert!(
+            verifier.worked_on.lock().len() <= MAX_WORKERS,
+            "{}",
+            verifier.worked_on.lock().len()
+        );
+    }
+
     /// Counted rather than timed, because a busy machine makes times worthless.
     #[tokio::test]
     async fn everything_wrong_costs_the_same_work() {
@@ -289,13 +354,33 @@ mod tests {
             (Some(&hashed), Some(&plain)),
         ];
         for (current, previous) in cases {
-            assert!(!verifier.check(current, previous, b"wrong").await.expect("not busy"));
+            assert!(
+                !verifier
+                    .check(current, previous, b"wrong")
+                    .await
+                    .expect("not busy")
+            );
             let worked_on = std::mem::take(&mut *verifier.worked_on.lock());
             assert_eq!(worked_on.len(), 2, "{current:?} {previous:?}");
-            assert!(worked_on.iter().all(|hash| hashing::same_cost(hash, hashed.expose())), "{worked_on:?}");
+            assert!(
+                worked_on
+                    .iter()
+                    .all(|hash| hashing::same_cost(hash, hashed.expose())),
+                "{worked_on:?}"
+            );
         }
-        assert!(verifier.check(Some(&hashed), None, b"s3cret").await.expect("not busy"));
-        assert!(verifier.check(Some(&hashed), None, b"s3cret").await.expect("not busy"));
+        assert!(
+            verifier
+                .check(Some(&hashed), None, b"s3cret")
+                .await
+                .expect("not busy")
+        );
+        assert!(
+            verifier
+                .check(Some(&hashed), None, b"s3cret")
+                .await
+                .expect("not busy")
+        );
         assert_eq!(verifier.worked_on.lock().len(), 1, "the second time from memory");
     }
 }

@@ -28,7 +28,12 @@ impl Bound {
 
     fn count(registry: &Registry, wanted: impl Fn(&ClientRecord) -> bool) -> Self {
         let mut bound = Self::default();
-        for record in registry.all().iter().filter_map(|client| client.record()).filter(|record| wanted(record)) {
+        for record in registry
+            .all()
+            .iter()
+            .filter_map(|client| client.record())
+            .filter(|record| wanted(record))
+        {
             let (all, connected) = bound.counts.entry(record.client_auth_id.clone()).or_default();
             *all += 1;
             *connected += usize::from(record.disconnected_at.is_none());
@@ -80,7 +85,10 @@ pub(super) fn audit_of(change: &ClientAuthChange) -> serde_json::Value {
         note("comment", comment.as_str().into());
     }
     if let Some(expires_at) = &change.expires_at {
-        note("expires_at", expires_at.map_or(serde_json::Value::Null, |at| at.to_rfc3339().into()));
+        note(
+            "expires_at",
+            expires_at.map_or(serde_json::Value::Null, |at| at.to_rfc3339().into()),
+        );
     }
     if let Some(disabled) = change.disabled {
         note("disabled", disabled.into());

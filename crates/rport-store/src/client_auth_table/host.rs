@@ -19,7 +19,11 @@ impl Host {
             ))
         };
         if let Some(path) = text.strip_prefix("socket:") {
-            return if path.starts_with('/') { Ok(Self::Socket(path.to_owned())) } else { Err(problem()) };
+            return if path.starts_with('/') {
+                Ok(Self::Socket(path.to_owned()))
+            } else {
+                Err(problem())
+            };
         }
         if text.is_empty() {
             return Ok(Self::Tcp("127.0.0.1".into(), default_port));
@@ -31,8 +35,15 @@ impl Host {
             Some((host, port)) => (host, port.parse().map_err(|_| problem())?),
             None => (text, default_port),
         };
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        if host.is_empty() { Err(problem()) } else { Ok(Self::Tcp(host.to_owned(), port)) }
+        let host = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+            .unwrap_or(host);
+        if host.is_empty() {
+            Err(problem())
+        } else {
+            Ok(Self::Tcp(host.to_owned(), port))
+        }
     }
 }
 
@@ -50,7 +61,10 @@ mod tests {
             ("192.0.2.7", tcp("192.0.2.7", 3306)),
             ("::1", tcp("::1", 3306)),
             ("[::1]:3307", tcp("::1", 3307)),
-            ("socket:/run/mysqld/mysqld.sock", Some(Host::Socket("/run/mysqld/mysqld.sock".into()))),
+            (
+                "socket:/run/mysqld/mysqld.sock",
+                Some(Host::Socket("/run/mysqld/mysqld.sock".into())),
+            ),
             ("socket:", None),
             ("socket:relative", None),
             ("db:port", None),

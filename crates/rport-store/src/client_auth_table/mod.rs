@@ -92,7 +92,11 @@ impl ClientAuthTable {
             DatabaseOptions::MySql(server) => Arc::new(mysql::MySql::new(server, &table)?),
             DatabaseOptions::Postgres(server) => Arc::new(postgres::Postgres::new(server, &table)?),
         };
-        Ok(Self { backend, place: place(database, &table).into(), tasks: tasks.clone() })
+        Ok(Self {
+            backend,
+            place: place(database, &table).into(),
+            tasks: tasks.clone(),
+        })
     }
 
     /// How messages call the table. Never contains the password.
@@ -110,7 +114,11 @@ impl ClientAuthTable {
         let mut exact = rows.into_iter().filter(|(found, _)| found.as_str() == id);
         let found = exact.next();
         if exact.next().is_some() {
-            tracing::error!(client_auth.id = id, table = self.place(), "this id stands twice in the table");
+            tracing::error!(
+                client_auth.id = id,
+                table = self.place(),
+                "this id stands twice in the table"
+            );
             return Ok(None);
         }
         Ok(found.map(|(_, stored)| stored))
@@ -130,11 +138,18 @@ impl ClientAuthTable {
     /// `Exists` or `Missing` naming the first id in the way; `Unfit`, `Unavailable`, `Failed`. After `Unavailable` the
     /// changes may have been made all the same, if the connection broke before the answer came.
     pub async fn change(&self, changes: Vec<TableChange>) -> Result<(), TableError> {
-        let limit = if changes.len() > 1 { BULK_LIMIT } else { QUERY_LIMIT };
+        let limit = if changes.len() > 1 {
+            BULK_LIMIT
+        } else {
+            QUERY_LIMIT
+        };
         // A task of its own: a caller that hangs up must not leave the transaction half told.
         let backend = self.backend.clone();
-        let work = self.tasks.spawn("client_auth_table", async move { within(limit, backend.change(changes)).await });
-        work.await.unwrap_or_else(|_| Err(TableError::Unavailable("the server is stopping".into())))
+        let work = self.tasks.spawn("client_auth_table", async move {
+            within(limit, backend.change(changes)).await
+        });
+        work.await
+            .unwrap_or_else(|_| Err(TableError::Unavailable("the server is stopping".into())))
     }
 
     /// Looks at server, table and columns, and for rows that make no sense.
@@ -162,7 +177,11 @@ async fn within<T>(limit: Duration, work: Answer<'_, T>) -> Result<T, TableError
 
 fn place(database: &DatabaseOptions, table: &Table) -> String {
     let server = |kind: &str, server: &DatabaseServer| {
-        let host = if server.host.is_empty() { "127.0.0.1" } else { &server.host };
+        let host = if server.host.is_empty() {
+            "127.0.0.1"
+        } else {
+            &server.host
+        };
         format!("{kind} database {:?} at {host}, table {table}", server.name)
     };
     match database {

@@ -22,8 +22,9 @@ const MIXED_COLLATIONS: u16 = 1267;
 const CANNOT_CONVERT: u16 = 3854;
 /// Too many connections, access denied, unknown database, shutdown, blocked or forbidden host, lock wait, deadlock,
 /// used-up resources, read-only, killed: they pass or are mended on the server.
-const UNAVAILABLE: &[u16] =
-    &[1040, 1044, 1045, 1049, 1053, 1129, 1130, 1203, 1205, 1213, 1226, 1290, 1317, 1836, 1927, 4031];
+const UNAVAILABLE: &[u16] = &[
+    1040, 1044, 1045, 1049, 1053, 1129, 1130, 1203, 1205, 1213, 1226, 1290, 1317, 1836, 1927, 4031,
+];
 
 pub(super) struct MySql {
     pool: MySqlPool,
@@ -39,7 +40,11 @@ impl MySql {
             .database(&server.name)
             .ssl_mode(MySqlSslMode::Preferred)
             .pipes_as_concat(false);
-        let options = if server.password.is_empty() { options } else { options.password(server.password.expose()) };
+        let options = if server.password.is_empty() {
+            options
+        } else {
+            options.password(server.password.expose())
+        };
         let options = match Host::parse(&server.host, DEFAULT_PORT)? {
             Host::Tcp(host, port) => options.host(&host).port(port),
             Host::Socket(path) => options.socket(path),
@@ -50,16 +55,24 @@ impl MySql {
             .after_connect(|connection, _| {
                 Box::pin(async move {
                     // A lax server would cut what does not fit and report success.
-                    connection.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')").await?;
+                    connection
+                        .execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
+                        .await?;
                     Ok(())
                 })
             })
             .connect_lazy_with(options);
-        Ok(Self { pool, table: table.quoted() })
+        Ok(Self {
+            pool,
+            table: table.quoted(),
+        })
     }
 
     fn create_sql(&self) -> String {
-        format!("CREATE TABLE {} (`id` varchar(100) PRIMARY KEY, `password` varchar(100) NOT NULL);", self.table)
+        format!(
+            "CREATE TABLE {} (`id` varchar(100) PRIMARY KEY, `password` varchar(100) NOT NULL);",
+            self.table
+        )
     }
 
     /// Texts, whatever type and character set the columns have.
@@ -96,12 +109,17 @@ impl MySql {
                     (sql, id, vec![id.as_str(), id.as_str()])
                 }
             };
-            let query = parameters.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, text| query.bind(text));
+            let query = parameters
+                .into_iter()
+                .fold(sqlx::query(AssertSqlSafe(sql)), |query, text| query.bind(text));
             // The driver asks the server to count rows that were found, not only those that became different.
-            let done = query.execute(&mut *step).await.map_err(|error| match number(&error) {
-                Some(DUPLICATE) => TableError::Exists(id.clone()),
-                _ => failed(&error),
-            })?;
+            let done = query
+                .execute(&mut *step)
+                .await
+                .map_err(|error| match number(&error) {
+                    Some(DUPLICATE) => TableError::Exists(id.clone()),
+                    _ => failed(&error),
+                })?;
             if done.rows_affected() == 0 {
                 return Err(TableError::Missing(id.clone()));
             }
@@ -115,13 +133,19 @@ impl MySql {
             "SELECT COALESCE(CONVERT(`id` USING utf8mb4), '') FROM {table}
              WHERE `id` IS NULL OR `password` IS NULL OR `id` = '' OR `password` = '' LIMIT 1"
         );
-        let example =
-            format!("SELECT CONVERT(`password` USING utf8mb4) FROM {table} WHERE `password` LIKE '$%' LIMIT 1");
-        Ok(TableFindings { incomplete: self.first(incomplete).await?, example: self.first(example).await? })
+        let example = format!(
+            "SELECT CONVERT(`password` USING utf8mb4) FROM {table} WHERE `password` LIKE '$%' LIMIT 1"
+        );
+        Ok(TableFindings {
+            incomplete: self.first(incomplete).await?,
+            example: self.first(example).await?,
+        })
     }
 
     async fn first(&self, sql: String) -> Result<Option<String>, TableError> {
-        let first = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_optional(&self.pool).await;
+        let first = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_optional(&self.pool)
+            .await;
         first.map_err(|error| match number(&error) {
             Some(NO_SUCH_TABLE) => missing_table(&self.create_sql()),
             Some(UNKNOWN_COLUMN) => missing_column(&error.to_string(), &self.create_sql()),
@@ -135,14 +159,20 @@ impl Backend for MySql {
         Box::pin(async move {
             match self.rows(self.select("WHERE `id` = ? LIMIT 8"), Some(id)).await {
                 // The column's character set has no way to write this id, so it is not there.
-                Err(error) if matches!(number(&error), Some(MIXED_COLLATIONS | CANNOT_CONVERT)) => Ok(Vec::new()),
+                Err(error) if matches!(number(&error), Some(MIXED_COLLATIONS | CANNOT_CONVERT)) => {
+                    Ok(Vec::new())
+                }
                 rows => rows.map_err(|error| failed(&error)),
             }
         })
     }
 
     fn all(&self) -> Answer<'_, Vec<Pair>> {
-        Box::pin(async move { self.rows(self.select(""), None).await.map_err(|error| failed(&error)) })
+        Box::pin(async move {
+            self.rows(self.select(""), None)
+                .await
+                .map_err(|error| failed(&error))
+        })
     }
 
     fn change(&self, changes: Vec<TableChange>) -> Answer<'_, ()> {
@@ -155,15 +185,22 @@ impl Backend for MySql {
 
     fn create(&self) -> Answer<'_, ()> {
         Box::pin(async move {
-            let sql = self.create_sql().replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS");
-            sqlx::query(AssertSqlSafe(sql)).execute(&self.pool).await.map_err(|error| failed(&error))?;
+            let sql = self
+                .create_sql()
+                .replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS");
+            sqlx::query(AssertSqlSafe(sql))
+                .execute(&self.pool)
+                .await
+                .map_err(|error| failed(&error))?;
             Ok(())
         })
     }
 }
 
 fn number(error: &sqlx::Error) -> Option<u16> {
-    let error = error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>()?;
+    let error = error
+        .as_database_error()?
+        .try_downcast_ref::<MySqlDatabaseError>()?;
     Some(error.number())
 }
 

@@ -27,14 +27,22 @@ impl Table {
                 "invalid 'auth_table' in [server]: expected a name of letters, digits and _, optionally with the schema and a dot in front, got {name:?}"
             )));
         }
-        let quote = if matches!(database, DatabaseOptions::MySql(_)) { '`' } else { '"' };
+        let quote = if matches!(database, DatabaseOptions::MySql(_)) {
+            '`'
+        } else {
+            '"'
+        };
         Ok(Self { parts, quote })
     }
 
     /// The name for use in SQL.
     pub(super) fn quoted(&self) -> String {
         let quote = self.quote;
-        let parts: Vec<String> = self.parts.iter().map(|part| format!("{quote}{part}{quote}")).collect();
+        let parts: Vec<String> = self
+            .parts
+            .iter()
+            .map(|part| format!("{quote}{part}{quote}"))
+            .collect();
         parts.join(".")
     }
 }
@@ -56,9 +64,24 @@ mod tests {
         let sqlite = DatabaseOptions::Sqlite(PathBuf::new());
         let quoted = |name: &str| Table::parse(name, &sqlite).map(|table| table.quoted()).ok();
         assert_eq!(quoted("clients_auth").as_deref(), Some("\"clients_auth\""));
-        assert_eq!(quoted("rport.clients-auth").as_deref(), Some("\"rport\".\"clients-auth\""));
+        assert_eq!(
+            quoted("rport.clients-auth").as_deref(),
+            Some("\"rport\".\"clients-auth\"")
+        );
         let long = "x".repeat(64);
-        for bad in ["", ".", "a.", "a.b.c", "a b", "a\"b", "a`b", "a;b", "a'b", "a\0", long.as_str()] {
+        for bad in [
+            "",
+            ".",
+            "a.",
+            "a.b.c",
+            "a b",
+            "a\"b",
+            "a`b",
+            "a;b",
+            "a'b",
+            "a\0",
+            long.as_str(),
+        ] {
             assert_eq!(quoted(bad), None, "{bad}");
         }
     }

@@ -19,7 +19,7 @@ pub enum DatabaseOptions {
 #[derive(Debug, Clone)]
 pub struct DatabaseServer {
     /// `host`, `host:port`, `[address]:port`, or `socket:/path` (`db_host`). Empty means 127.0.0.1. For PostgreSQL
-    /// the path is the directory of the socket.
+    /// the path may be the directory of the socket.
     pub host: String,
     /// The user (`db_user`).
     pub user: String,

@@ -52,11 +52,17 @@ impl Postgres {
             .max_connections(CONNECTIONS)
             .acquire_timeout(CONNECT_LIMIT)
             .connect_lazy_with(options);
-        Ok(Self { pool, table: table.quoted() })
+        Ok(Self {
+            pool,
+            table: table.quoted(),
+        })
     }
 
     fn create_sql(&self) -> String {
-        format!("CREATE TABLE {} (id varchar(100) PRIMARY KEY, password varchar(100) NOT NULL);", self.table)
+        format!(
+            "CREATE TABLE {} (id varchar(100) PRIMARY KEY, password varchar(100) NOT NULL);",
+            self.table
+        )
     }
 
     fn select(&self, rest: &str) -> String {
@@ -76,20 +82,31 @@ impl Postgres {
         let mut step = self.pool.begin().await.map_err(|error| failed(&error))?;
         for change in &changes {
             let (sql, id, password) = match change {
-                TableChange::Insert(id, stored) => {
-                    (format!("INSERT INTO {table} (id, password) VALUES ($1, $2)"), id, Some(stored.expose()))
-                }
-                TableChange::Replace(id, stored) => {
-                    (format!("UPDATE {table} SET password = $2 WHERE {exactly}"), id, Some(stored.expose()))
-                }
+                TableChange::Insert(id, stored) => (
+                    format!("INSERT INTO {table} (id, password) VALUES ($1, $2)"),
+                    id,
+                    Some(stored.expose()),
+                ),
+                TableChange::Replace(id, stored) => (
+                    format!("UPDATE {table} SET password = $2 WHERE {exactly}"),
+                    id,
+                    Some(stored.expose()),
+                ),
                 TableChange::Delete(id) => (format!("DELETE FROM {table} WHERE {exactly}"), id, None),
             };
             let query = sqlx::query(AssertSqlSafe(sql)).bind(id.as_str());
-            let query = if let Some(password) = password { query.bind(password) } else { query };
-            let done = query.execute(&mut *step).await.map_err(|error| match code(&error).as_deref() {
-                Some(UNIQUE_VIOLATION) => TableError::Exists(id.clone()),
-                _ => failed(&error),
-            })?;
+            let query = if let Some(password) = password {
+                query.bind(password)
+            } else {
+                query
+            };
+            let done = query
+                .execute(&mut *step)
+                .await
+                .map_err(|error| match code(&error).as_deref() {
+                    Some(UNIQUE_VIOLATION) => TableError::Exists(id.clone()),
+                    _ => failed(&error),
+                })?;
             if done.rows_affected() == 0 {
                 return Err(TableError::Missing(id.clone()));
             }
@@ -104,11 +121,16 @@ impl Postgres {
              WHERE id IS NULL OR password IS NULL OR id::text = '' OR password::text = '' LIMIT 1"
         );
         let example = format!("SELECT password::text FROM {table} WHERE password::text LIKE '$%' LIMIT 1");
-        Ok(TableFindings { incomplete: self.first(incomplete).await?, example: self.first(example).await? })
+        Ok(TableFindings {
+            incomplete: self.first(incomplete).await?,
+            example: self.first(example).await?,
+        })
     }
 
     async fn first(&self, sql: String) -> Result<Option<String>, TableError> {
-        let first = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_optional(&self.pool).await;
+        let first = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_optional(&self.pool)
+            .await;
         first.map_err(|error| match code(&error).as_deref() {
             Some(UNDEFINED_TABLE | INVALID_SCHEMA) => missing_table(&self.create_sql()),
             Some(UNDEFINED_COLUMN) => missing_column(&error.to_string(), &self.create_sql()),
@@ -131,7 +153,11 @@ impl Backend for Postgres {
     }
 
     fn all(&self) -> Answer<'_, Vec<Pair>> {
-        Box::pin(async move { self.rows(self.select(""), None).await.map_err(|error| failed(&error)) })
+        Box::pin(async move {
+            self.rows(self.select(""), None)
+                .await
+                .map_err(|error| failed(&error))
+        })
     }
 
     fn change(&self, changes: Vec<TableChange>) -> Answer<'_, ()> {
@@ -144,20 +170,37 @@ impl Backend for Postgres {
 
     fn create(&self) -> Answer<'_, ()> {
         Box::pin(async move {
-            let sql = self.create_sql().replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS");
-            sqlx::query(AssertSqlSafe(sql)).execute(&self.pool).await.map_err(|error| failed(&error))?;
+            let sql = self
+                .create_sql()
+                .replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS");
+            sqlx::query(AssertSqlSafe(sql))
+                .execute(&self.pool)
+                .await
+                .map_err(|error| failed(&error))?;
             Ok(())
         })
     }
 }
 
-/// The directory of a socket and the port in its name. The path may be the directory itself.
+/// The directory of a socket and its port. The path may be that of the socket itself, whose name ends in the port, or
+/// the directory: then the port is that of the only socket there, or the usual one.
 fn socket(path: &str) -> (String, u16) {
-    let file = path.rsplit_once("/.s.PGSQL.");
-    match file.and_then(|(directory, port)| Some((directory, port.parse().ok()?))) {
-        Some((directory, port)) => (directory.to_owned(), port),
-        None => (path.to_owned(), DEFAULT_PORT),
+    let port_of = |name: &str| name.strip_prefix(".s.PGSQL.")?.parse().ok();
+    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+    if let Some(port) = port_of(name) {
+        return (directory.to_owned(), port);
     }
+    let names = std::fs::read_dir(path)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name());
+    let mut ports = names.filter_map(|name| port_of(name.to_str()?));
+    let port = match (ports.next(), ports.next()) {
+        (Some(only), None) => only,
+        _ => DEFAULT_PORT,
+    };
+    (path.to_owned(), port)
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {
@@ -186,8 +229,18 @@ mod tests {
 
     #[test]
     fn a_socket_is_its_directory_and_its_port() {
-        assert_eq!(socket("/run/postgresql"), ("/run/postgresql".into(), 5432));
-        assert_eq!(socket("/run/postgresql/.s.PGSQL.5433"), ("/run/postgresql".into(), 5433));
-        assert_eq!(socket("/run/.s.PGSQL.x"), ("/run/.s.PGSQL.x".into(), 5432));
+        assert_eq!(socket("/no/such"), ("/no/such".into(), 5432));
+        assert_eq!(socket("/no/such/.s.PGSQL.5433"), ("/no/such".into(), 5433));
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().to_str().expect("text");
+        std::fs::write(directory.path().join(".s.PGSQL.5434"), "").expect("writes");
+        std::fs::write(directory.path().join(".s.PGSQL.5434.lock"), "").expect("writes");
+        assert_eq!(socket(path), (path.to_owned(), 5434));
+        std::fs::write(directory.path().join(".s.PGSQL.5432"), "").expect("writes");
+        assert_eq!(
+            socket(path),
+            (path.to_owned(), 5432),
+            "the usual one where there is a choice"
+        );
     }
 }

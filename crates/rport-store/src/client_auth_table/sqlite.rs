@@ -35,9 +35,17 @@ type FileId = (u64, u64);
 
 impl Sqlite {
     pub(super) fn new(path: &Path, table: &Table, tasks: &Tasks) -> Self {
-        let shared = Shared { path: path.to_owned(), table: table.quoted(), idle: Mutex::default() };
+        let shared = Shared {
+            path: path.to_owned(),
+            table: table.quoted(),
+            idle: Mutex::default(),
+        };
         let turns = Arc::new(Semaphore::new(CONNECTIONS as usize));
-        Self { shared: Arc::new(shared), turns, tasks: tasks.clone() }
+        Self {
+            shared: Arc::new(shared),
+            turns,
+            tasks: tasks.clone(),
+        }
     }
 
     fn run<T: Send + 'static>(
@@ -89,26 +97,41 @@ impl Shared {
     fn connect(&self) -> Result<Connection, TableError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags).map_err(|error| failed(&error))?;
-        connection.busy_timeout(QUERY_LIMIT).map_err(|error| failed(&error))?;
+        connection
+            .busy_timeout(QUERY_LIMIT)
+            .map_err(|error| failed(&error))?;
         // What was acknowledged has to survive a power cut, whatever journal the operator chose.
-        connection.pragma_update(None, "synchronous", "FULL").map_err(|error| failed(&error))?;
+        connection
+            .pragma_update(None, "synchronous", "FULL")
+            .map_err(|error| failed(&error))?;
         Ok(connection)
     }
 
     fn create_sql(&self) -> String {
-        format!("CREATE TABLE {} (id varchar(100) PRIMARY KEY NOT NULL, password varchar(100) NOT NULL);", self.table)
+        format!(
+            "CREATE TABLE {} (id varchar(100) PRIMARY KEY NOT NULL, password varchar(100) NOT NULL);",
+            self.table
+        )
     }
 
     /// Casts, because SQLite lets numbers and blobs stand in any column.
     fn select(&self, rest: &str) -> String {
-        format!("SELECT CAST(id AS TEXT), CAST(password AS TEXT) FROM {} {rest}", self.table)
+        format!(
+            "SELECT CAST(id AS TEXT), CAST(password AS TEXT) FROM {} {rest}",
+            self.table
+        )
     }
 
     fn rows(&self, connection: &Connection, sql: &str, id: Option<&str>) -> Result<Vec<Pair>, TableError> {
         let rows = connection.prepare_cached(sql).and_then(|mut sql| {
-            sql.query_map(rusqlite::params_from_iter(id), pair)?.collect::<Result<Vec<_>, _>>()
+            sql.query_map(rusqlite::params_from_iter(id), pair)?
+                .collect::<Result<Vec<_>, _>>()
         });
-        Ok(rows.map_err(|error| failed(&error))?.into_iter().flatten().collect())
+        Ok(rows
+            .map_err(|error| failed(&error))?
+            .into_iter()
+            .flatten()
+            .collect())
     }
 
     fn check(&self, connection: &Connection) -> Result<TableFindings, TableError> {
@@ -130,8 +153,16 @@ impl Shared {
              WHERE id IS NULL OR password IS NULL OR id = '' OR password = '' LIMIT 1"
         );
         let example = format!("SELECT CAST(password AS TEXT) FROM {table} WHERE password LIKE '$%' LIMIT 1");
-        let first = |sql: &str| connection.query_row(sql, [], |row| row.get(0)).optional().map_err(explained);
-        Ok(TableFindings { incomplete: first(&incomplete)?, example: first(&example)? })
+        let first = |sql: &str| {
+            connection
+                .query_row(sql, [], |row| row.get(0))
+                .optional()
+                .map_err(explained)
+        };
+        Ok(TableFindings {
+            incomplete: first(&incomplete)?,
+            example: first(&example)?,
+        })
     }
 
     fn change(&self, connection: &mut Connection, changes: &[TableChange]) -> Result<(), TableError> {
@@ -139,15 +170,21 @@ impl Shared {
         let failed = |error: rusqlite::Error| failed(&error);
         // Byte for byte, also where the column is declared without regard to case.
         let exactly = "id = ?1 AND CAST(id AS BLOB) = CAST(?1 AS BLOB)";
-        let step = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let step = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
         for change in changes {
             let (sql, id, password) = match change {
-                TableChange::Insert(id, stored) => {
-                    (format!("INSERT INTO {table} (id, password) VALUES (?1, ?2)"), id, Some(stored.expose()))
-                }
-                TableChange::Replace(id, stored) => {
-                    (format!("UPDATE {table} SET password = ?2 WHERE {exactly}"), id, Some(stored.expose()))
-                }
+                TableChange::Insert(id, stored) => (
+                    format!("INSERT INTO {table} (id, password) VALUES (?1, ?2)"),
+                    id,
+                    Some(stored.expose()),
+                ),
+                TableChange::Replace(id, stored) => (
+                    format!("UPDATE {table} SET password = ?2 WHERE {exactly}"),
+                    id,
+                    Some(stored.expose()),
+                ),
                 TableChange::Delete(id) => (format!("DELETE FROM {table} WHERE {exactly}"), id, None),
             };
             let parameters = std::iter::once(id.as_str()).chain(password);
@@ -188,7 +225,9 @@ impl Backend for Sqlite {
 
     fn create(&self) -> Answer<'_, ()> {
         self.run(|shared, connection| {
-            let sql = shared.create_sql().replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS");
+            let sql = shared
+                .create_sql()
+                .replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS");
             connection.execute_batch(&sql).map_err(|error| failed(&error))
         })
     }

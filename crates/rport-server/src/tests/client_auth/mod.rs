@@ -50,7 +50,10 @@ async fn start_in(
     options.listener.ban = None;
     options.client_auth = source.into();
     adjust(&mut options.client_auth);
-    Fixture { server: TestServer::start_in(directory, options).await, file }
+    Fixture {
+        server: TestServer::start_in(directory, options).await,
+        file,
+    }
 }
 
 fn new(id: &str, password: &str) -> NewClientAuth {
@@ -63,7 +66,10 @@ fn new(id: &str, password: &str) -> NewClientAuth {
 }
 
 fn rotate_to(password: &str) -> ClientAuthChange {
-    ClientAuthChange { password: Some(NewPassword::Given(Secret::from(password))), ..ClientAuthChange::default() }
+    ClientAuthChange {
+        password: Some(NewPassword::Given(Secret::from(password))),
+        ..ClientAuthChange::default()
+    }
 }
 
 impl Fixture {
@@ -72,11 +78,19 @@ impl Fixture {
     }
 
     async fn update(&self, id: &str, change: ClientAuthChange) -> Result<ClientAuthOutcome, Error> {
-        self.server.server.client_auth().update(&admin(), &id.into(), change).await
+        self.server
+            .server
+            .client_auth()
+            .update(&admin(), &id.into(), change)
+            .await
     }
 
     async fn delete(&self, id: &str, force: bool) -> Result<(), Error> {
-        self.server.server.client_auth().delete(&admin(), &id.into(), force).await
+        self.server
+            .server
+            .client_auth()
+            .delete(&admin(), &id.into(), force)
+            .await
     }
 
     async fn get(&self, id: &str) -> Result<ClientAuthView, Error> {
@@ -85,12 +99,25 @@ impl Fixture {
 
     async fn list(&self, pairs: &[(&str, &str)]) -> (Vec<String>, usize) {
         let query = ListQuery::parse(pairs, &CLIENT_AUTH_LIST).expect("a valid query");
-        let page = self.server.server.client_auth().list(&admin(), &query).await.expect("lists");
-        (page.items.into_iter().map(|item| item.id.to_string()).collect(), page.total)
+        let page = self
+            .server
+            .server
+            .client_auth()
+            .list(&admin(), &query)
+            .await
+            .expect("lists");
+        (
+            page.items.into_iter().map(|item| item.id.to_string()).collect(),
+            page.total,
+        )
     }
 
     async fn check(&self, id: &str, password: &str) -> Verdict {
-        self.server.server.client_auth().check(id, password.as_bytes()).await
+        self.server
+            .server
+            .client_auth()
+            .check(id, password.as_bytes())
+            .await
     }
 
     async fn is_right(&self, id: &str, password: &str) -> bool {
@@ -107,7 +134,10 @@ impl Fixture {
 
     async fn agent(&self, id: &str, password: &str, client: &str) -> Agent {
         let agent = Agent::log_in_as(&self.server, id, password).await;
-        agent.request(&hello(client, &format!("session of {client}"))).await.expect("accepted");
+        agent
+            .request(&hello(client, &format!("session of {client}")))
+            .await
+            .expect("accepted");
         agent
     }
 
@@ -119,10 +149,17 @@ impl Fixture {
     fn audited(&self) -> Vec<(String, String, String, String, String)> {
         let file = Sqlite::open(self.directory().join("auditlog.db")).expect("opens");
         let mut query = file
-            .prepare("SELECT application, action, affected_id, client_id, request FROM auditlog ORDER BY rowid")
+            .prepare(
+                "SELECT application, action, affected_id, client_id, request FROM auditlog ORDER BY rowid",
+            )
             .expect("valid");
-        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
-        query.query_map([], row).expect("runs").collect::<Result<_, _>>().expect("texts")
+        let row =
+            |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+        query
+            .query_map([], row)
+            .expect("runs")
+            .collect::<Result<_, _>>()
+            .expect("texts")
     }
 }
 
