@@ -54,7 +54,8 @@ impl fmt::Debug for ConnectionOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepTimeouts {
     /// For connecting through proxies and TLS up to the WebSocket upgrade. A Go server with many agents to greet lets
-    /// the upgrade wait until it has a free slot, so this is generous.
+    /// the upgrade wait until it has a free slot, so this is generous; but one attempt that falls into the end of an
+    /// outage must not cost the minute within which an agent has to be back.
     pub dial: Duration,
     /// For the SSH handshake including the login.
     pub login: Duration,
@@ -65,7 +66,7 @@ pub struct StepTimeouts {
 impl Default for StepTimeouts {
     fn default() -> Self {
         Self {
-            dial: Duration::from_secs(30),
+            dial: Duration::from_secs(15),
             login: Duration::from_secs(20),
             admission: Duration::from_secs(30),
         }

@@ -128,7 +128,7 @@ pub(super) struct TunnelsSection {
 pub(super) const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// How long to wait for any sign of life after a probe unless configured.
-pub(super) const DEFAULT_KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const DEFAULT_KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest pause between two attempts unless configured.
 pub(super) const DEFAULT_MAX_RETRY_INTERVAL: Duration = Duration::from_secs(5 * 60);

@@ -58,7 +58,7 @@ fn defaults_are_the_documented_ones() {
     assert!(!client.allow_root && client.tunnel_allowed.is_empty() && client.tunnels.is_empty());
     let connection = &config.connection;
     assert_eq!(connection.keep_alive, Some(Duration::from_secs(20)));
-    assert_eq!(connection.keep_alive_timeout, Duration::from_secs(15));
+    assert_eq!(connection.keep_alive_timeout, Duration::from_secs(10));
     assert_eq!(connection.max_retry_count, -1);
     assert_eq!(connection.max_retry_interval, Duration::from_secs(300));
     assert_eq!(connection.user_agent, format!("rport {}", crate::VERSION));
