@@ -94,7 +94,7 @@ impl DatabaseServer {
         };
         match kind {
             DatabaseKind::MariaDb => mariadb::set_up(&programs, server.dir.path())?,
-            DatabaseKind::Postgres => postgres::set_up(&programs, server.dir.path())?,
+            DatabaseKind::Postgres => postgres::set_up(&programs, server.dir.path(), server.port)?,
         }
         server.resume()?;
         Ok(server)

@@ -37,7 +37,7 @@ fn data(dir: &Path) -> PathBuf {
     dir.join("data")
 }
 
-pub(super) fn set_up(programs: &Programs, dir: &Path) -> anyhow::Result<()> {
+pub(super) fn set_up(programs: &Programs, dir: &Path, port: u16) -> anyhow::Result<()> {
     let mut command = KIND.command(&programs.set_up);
     command.current_dir(dir).arg("-D").arg(data(dir)).args([
         "-U",
@@ -53,6 +53,8 @@ pub(super) fn set_up(programs: &Programs, dir: &Path) -> anyhow::Result<()> {
         "local all {ADMINISTRATOR} trust\nlocal all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n"
     );
     std::fs::write(data(dir).join("pg_hba.conf"), rules)?;
+    // Programs that are told the directory only look for the socket of the default port.
+    std::os::unix::fs::symlink(format!(".s.PGSQL.{port}"), dir.join(".s.PGSQL.5432"))?;
     Ok(())
 }
 
@@ -81,6 +83,10 @@ pub(super) fn command(programs: &Programs, dir: &Path, port: u16) -> Command {
 
 pub(super) fn client(programs: &Programs, dir: &Path, port: u16, database: Option<&str>) -> Command {
     let mut command = Command::new(&programs.client);
+    if let Some(database) = database {
+        // What the administrator creates in somebody's database shall belong to that user.
+        command.env("PGOPTIONS", format!("-c role={database}"));
+    }
     command
         .arg("-h")
         .arg(dir)

@@ -3,6 +3,8 @@
 mod api;
 mod architecture;
 mod chaos;
+mod client_auth;
+mod credentials_table;
 mod end_to_end;
 mod hostile;
 mod liveness;

@@ -33,7 +33,10 @@ struct Told<'a> {
 
 /// An agent started as by hand: its configuration has nothing but what it is told.
 fn agent(server: &ServerProcess, id: &str, told: &Told<'_>, dir: &TempDir) -> anyhow::Result<Child> {
-    let mut text = format!("[client]\nid = \"{id}\"\ndata_dir = \"{}\"\n", dir.path().display());
+    let mut text = format!(
+        "[client]\nid = \"{id}\"\ndata_dir = \"{}\"\n",
+        dir.path().display()
+    );
     if let Some(auth) = told.config {
         text.push_str(&format!("auth = \"{auth}\"\n"));
     }
@@ -81,11 +84,41 @@ async fn a_single_pair_can_be_told_in_three_ways_and_two_more() -> anyhow::Resul
     private(&file, &format!("{auth}\n"))?;
     private(&dir.path().join("rport-auth"), &auth)?;
     let ways = [
-        ("by-flag", Told { flag: Some(&auth), ..Told::default() }),
-        ("by-config", Told { config: Some(&auth), ..Told::default() }),
-        ("by-variable", Told { variable: Some(&auth), ..Told::default() }),
-        ("by-file", Told { file: Some(&file), ..Told::default() }),
-        ("by-systemd", Told { credential: Some(dir.path()), ..Told::default() }),
+        (
+            "by-flag",
+            Told {
+                flag: Some(&auth),
+                ..Told::default()
+            },
+        ),
+        (
+            "by-config",
+            Told {
+                config: Some(&auth),
+                ..Told::default()
+            },
+        ),
+        (
+            "by-variable",
+            Told {
+                variable: Some(&auth),
+                ..Told::default()
+            },
+        ),
+        (
+            "by-file",
+            Told {
+                file: Some(&file),
+                ..Told::default()
+            },
+        ),
+        (
+            "by-systemd",
+            Told {
+                credential: Some(dir.path()),
+                ..Told::default()
+            },
+        ),
     ];
     for (id, told) in &ways {
         let _agent = agent(&server, id, told, &dir)?;
@@ -149,7 +182,15 @@ async fn a_file_that_others_can_read_is_refused() -> anyhow::Result<()> {
     let file = dir.path().join("auth");
     fs::write(&file, format!("{}:{}", PAIR.0, PAIR.1))?;
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
-    let mut agent = agent(&server, "careless", &Told { file: Some(&file), ..Told::default() }, &dir)?;
+    let mut agent = agent(
+        &server,
+        "careless",
+        &Told {
+            file: Some(&file),
+            ..Told::default()
+        },
+        &dir,
+    )?;
     let status = agent.wait(Duration::from_secs(20)).await?;
     let output = agent.output();
     assert!(!status.success(), "{output}");
@@ -170,13 +211,17 @@ async fn a_static_pair_cannot_be_managed_through_the_api() -> anyhow::Result<()>
         let new = json!({ "id": "client1", "password": "yienei5Ch" });
         for answer in [
             api.post_json("/clients-auth", &new).await?,
-            api.put_json("/clients-auth/rport", &json!({ "password": "another" })).await?,
+            api.put_json("/clients-auth/rport", &json!({ "password": "another" }))
+                .await?,
             api.delete("/clients-auth/rport").await?,
             api.delete("/clients-auth/rport?force=true").await?,
         ] {
             // Read-only mode applies only to file and table.
             assert_refused(&answer, 405, "ERR_CODE_CLIENT_AUTH_SINGLE");
-            assert_eq!(answer.title(), "Client authentication is enabled only for a single user.");
+            assert_eq!(
+                answer.title(),
+                "Client authentication is enabled only for a single user."
+            );
         }
         let list = api.get("/clients-auth").await?;
         assert_eq!(list.body["meta"]["count"], 1, "{list:?}");
@@ -233,6 +278,9 @@ async fn bans_cannot_be_evaded_by_or_aimed_with_x_forwarded_for() -> anyhow::Res
     };
     assert!(banned(None).await?);
     assert!(banned(Some("203.0.113.7")).await?, "the ban was evaded");
-    assert!(rig.admits("client2", "ieRi1Noo2").await.is_err(), "a banned address got through");
+    assert!(
+        rig.admits("client2", "ieRi1Noo2").await.is_err(),
+        "a banned address got through"
+    );
     Ok(())
 }

@@ -51,7 +51,10 @@ async fn enforced_a_client_id_stays_with_its_credentials(source: Source) -> anyh
     let Admission::Admitted(owner) = connect(&rig, ONE, "machine").await? else {
         panic!("its own credentials were refused");
     };
-    assert!(matches!(connect(&rig, TWO, "machine").await?, Admission::ClientRefused(_)));
+    assert!(matches!(
+        connect(&rig, TWO, "machine").await?,
+        Admission::ClientRefused(_)
+    ));
     assert!(owner.is_connected(), "the stranger pushed it out");
     drop(owner);
     rig.api.wait_disconnected("machine", super::rig::SOON).await;
@@ -61,12 +64,27 @@ async fn enforced_a_client_id_stays_with_its_credentials(source: Source) -> anyh
     let answer = rig.api.put_json("/clients/machine/client-auth", &body).await?;
     assert_eq!(answer.status, 204, "{answer:?}");
     assert_eq!(rig.api.client("machine").await?["client_auth_id"], "client2");
-    assert!(matches!(connect(&rig, ONE, "machine").await?, Admission::ClientRefused(_)));
+    assert!(matches!(
+        connect(&rig, ONE, "machine").await?,
+        Admission::ClientRefused(_)
+    ));
     visit(&rig, TWO, "machine").await?;
 
     let nobody = json!({ "client_auth_id": "nobody" });
-    assert_eq!(rig.api.put_json("/clients/machine/client-auth", &nobody).await?.status, 404);
-    assert_eq!(rig.api.put_json("/clients/unknown/client-auth", &body).await?.status, 404);
+    assert_eq!(
+        rig.api
+            .put_json("/clients/machine/client-auth", &nobody)
+            .await?
+            .status,
+        404
+    );
+    assert_eq!(
+        rig.api
+            .put_json("/clients/unknown/client-auth", &body)
+            .await?
+            .status,
+        404
+    );
 
     // Credentials that are gone or disabled bind nothing: the machine may come back with new ones.
     let answer = rig.change("client2", &json!({ "disabled": true })).await?;
@@ -87,7 +105,11 @@ async fn by_default_a_change_is_logged_and_audited(source: Source) -> anyhow::Re
     let rig = Rig::start(source).await?;
     visit(&rig, ONE, "machine").await?;
     visit(&rig, TWO, "machine").await?;
-    assert_eq!(rig.api.client("machine").await?["client_auth_id"], "client2", "no fleet is locked out");
+    assert_eq!(
+        rig.api.client("machine").await?["client_auth_id"],
+        "client2",
+        "no fleet is locked out"
+    );
     let output = rig.server.child.output();
     let line = output
         .lines()

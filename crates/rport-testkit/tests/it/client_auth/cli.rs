@@ -85,11 +85,21 @@ async fn credentials_are_managed_on_a_running_server(source: Source) -> anyhow::
     }
     done(&config, &["client-auth", "add", "client3"], "sei5Ohph\n").await?;
     done(&config, &["client-auth", "delete", "client1"], "").await?;
-    let made = done(&config, &["client-auth", "add", "made", "--generate", "--hash", "argon2id"], "").await?;
+    let made = done(
+        &config,
+        &["client-auth", "add", "made", "--generate", "--hash", "argon2id"],
+        "",
+    )
+    .await?;
     let stored = rig.stored.pairs()?;
     assert_eq!(stored["client3"], "sei5Ohph");
     assert!(stored["made"].starts_with("$argon2id$") && !stored.contains_key("client1"));
-    let made = made.trim().rsplit([' ', ':']).next().unwrap_or_default().to_owned();
+    let made = made
+        .trim()
+        .rsplit([' ', ':'])
+        .next()
+        .unwrap_or_default()
+        .to_owned();
 
     if source == Source::File {
         // The file is read only on start and at a reload.
@@ -112,7 +122,12 @@ async fn credentials_are_managed_on_a_running_server(source: Source) -> anyhow::
         (&["client-auth", "add", "fine"], "\n", "password"),
     ] {
         let said = rportd(&config, words, input).await?;
-        assert!(!said.success && said.stderr.contains(expected), "{words:?}: {}{}", said.stdout, said.stderr);
+        assert!(
+            !said.success && said.stderr.contains(expected),
+            "{words:?}: {}{}",
+            said.stdout,
+            said.stderr
+        );
         assert!(!said.stderr.contains("another"), "{}", said.stderr);
     }
     Ok(())
@@ -125,7 +140,10 @@ async fn credentials_move_between_sources(target: Source) -> anyhow::Result<()> 
     fs::write(&single, "[server]\nauth = \"rport:a-strong-password12345\"\n")?;
     let exported = done(&single, &["client-auth", "export"], "").await?;
     let pairs: BTreeMap<String, String> = serde_json::from_str(&exported)?;
-    assert_eq!(pairs, BTreeMap::from([("rport".to_owned(), "a-strong-password12345".to_owned())]));
+    assert_eq!(
+        pairs,
+        BTreeMap::from([("rport".to_owned(), "a-strong-password12345".to_owned())])
+    );
     // … and a file …
     let from = Stored::new(Source::File, &dir)?;
     from.put(&PAIRS)?;
@@ -136,13 +154,22 @@ async fn credentials_move_between_sources(target: Source) -> anyhow::Result<()> 
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(fs::metadata(&file)?.permissions().mode() & 0o777, 0o600);
     let again = rportd(&from, &["client-auth", "export", "-o", &name], "").await?;
-    assert!(!again.success && again.stderr.contains("exists"), "{}", again.stderr);
+    assert!(
+        !again.success && again.stderr.contains("exists"),
+        "{}",
+        again.stderr
+    );
     // … into another source, hashed on the way.
     let to_dir = tempfile::tempdir()?;
     let to = Stored::new(target, &to_dir)?;
     let to_config = config_for(&to, to_dir.path())?;
     done(&to_config, &["client-auth", "import", "-"], &exported).await?;
-    done(&to_config, &["client-auth", "import", &name, "--hash", "argon2id"], "").await?;
+    done(
+        &to_config,
+        &["client-auth", "import", &name, "--hash", "argon2id"],
+        "",
+    )
+    .await?;
     let moved = to.pairs()?;
     assert_eq!(moved.len(), 5);
     assert_eq!(moved["rport"], "a-strong-password12345");
@@ -150,7 +177,10 @@ async fn credentials_move_between_sources(target: Source) -> anyhow::Result<()> 
 
     let server = ServerProcess::start_with(to.configure(quiet())).await?;
     for pair in PAIRS.into_iter().chain([("rport", "a-strong-password12345")]) {
-        assert!(simulator::can_log_in(server.config.agents, pair).await?, "{pair:?}");
+        assert!(
+            simulator::can_log_in(server.config.agents, pair).await?,
+            "{pair:?}"
+        );
     }
     Ok(())
 }
@@ -163,7 +193,10 @@ async fn an_import_is_all_or_nothing(source: Source) -> anyhow::Result<()> {
     let import = |input: &'static str, how: &'static [&'static str]| {
         let config = config.clone();
         async move {
-            let words: Vec<&str> = ["client-auth", "import", "-"].into_iter().chain(how.iter().copied()).collect();
+            let words: Vec<&str> = ["client-auth", "import", "-"]
+                .into_iter()
+                .chain(how.iter().copied())
+                .collect();
             rportd(&config, &words, input).await
         }
     };
@@ -177,14 +210,25 @@ async fn an_import_is_all_or_nothing(source: Source) -> anyhow::Result<()> {
         ("[]", "object"),
     ] {
         let said = import(input, &[]).await?;
-        assert!(!said.success && said.stderr.contains(expected), "{input}: {}{}", said.stdout, said.stderr);
+        assert!(
+            !said.success && said.stderr.contains(expected),
+            "{input}: {}{}",
+            said.stdout,
+            said.stderr
+        );
         assert_eq!(stored.pairs()?, before, "{input}");
     }
     let input = "{\"new1\": \"password\", \"client1\": \"changed\"}";
     assert!(import(input, &["--keep-existing"]).await?.success);
-    assert_eq!((stored.pairs()?["client1"].as_str(), stored.pairs()?.len()), ("yienei5Ch", 5));
+    assert_eq!(
+        (stored.pairs()?["client1"].as_str(), stored.pairs()?.len()),
+        ("yienei5Ch", 5)
+    );
     assert!(import(input, &["--replace-existing"]).await?.success);
-    assert_eq!((stored.pairs()?["client1"].as_str(), stored.pairs()?.len()), ("changed", 5));
+    assert_eq!(
+        (stored.pairs()?["client1"].as_str(), stored.pairs()?.len()),
+        ("changed", 5)
+    );
     Ok(())
 }
 
@@ -199,7 +243,10 @@ async fn tables_are_checked_and_created_on_demand() -> anyhow::Result<()> {
         let config = config_for(&stored, dir.path())?;
         let said = rportd(&config, &["db", "check"], "").await?;
         let text = format!("{}{}", said.stdout, said.stderr);
-        assert!(!said.success && text.contains("CREATE TABLE"), "{source:?}: {text}");
+        assert!(
+            !said.success && text.contains("CREATE TABLE"),
+            "{source:?}: {text}"
+        );
         done(&config, &["db", "create"], "").await?;
         done(&config, &["db", "check"], "").await?;
         stored.put(&PAIRS)?;

@@ -38,20 +38,27 @@ async fn what_was_answered_survives_a_kill(source: Source) -> anyhow::Result<()>
     assert!(rig.admits("added", "first-password").await?);
     assert_eq!(rig.get("added").await?["comment"], "rack 7");
 
-    let change = json!({ "password": "second-password", "grace_seconds": 3600, "expires_at": "2099-01-01T00:00:00Z" });
+    let change =
+        json!({ "password": "second-password", "grace_seconds": 3600, "expires_at": "2099-01-01T00:00:00Z" });
     let answer = rig.change("added", &change).await?;
     rig.server.child.kill().await?;
     assert!((200..300).contains(&answer.status), "{answer:?}");
     rig.server.restart().await?;
     assert!(rig.admits("added", "second-password").await?);
-    assert!(rig.admits("added", "first-password").await?, "the grace period was forgotten");
+    assert!(
+        rig.admits("added", "first-password").await?,
+        "the grace period was forgotten"
+    );
     assert_eq!(rig.get("added").await?["expires_at"], "2099-01-01T00:00:00Z");
 
     let answer = rig.change("added", &json!({ "disabled": true })).await?;
     rig.server.child.kill().await?;
     assert!((200..300).contains(&answer.status), "{answer:?}");
     rig.server.restart().await?;
-    assert!(!rig.admits("added", "second-password").await?, "it is enabled again");
+    assert!(
+        !rig.admits("added", "second-password").await?,
+        "it is enabled again"
+    );
 
     let answer = rig.delete("doomed", true).await?;
     rig.server.child.kill().await?;
@@ -98,7 +105,10 @@ async fn the_same_id_fifty_times_at_once_is_added_once(source: Source) -> anyhow
         }
     }
     assert_eq!(winners.len(), 1, "{winners:?}");
-    assert!(rig.admits("contested", &format!("password-{}", winners[0])).await?);
+    assert!(
+        rig.admits("contested", &format!("password-{}", winners[0]))
+            .await?
+    );
     Ok(())
 }
 
@@ -132,7 +142,11 @@ async fn a_kill_in_the_middle_of_writing_leaves_old_or_new() -> anyhow::Result<(
         }
         rig.server.restart().await?;
     }
-    assert!(confirmed.len() > 12, "only {} writes were confirmed", confirmed.len());
+    assert!(
+        confirmed.len() > 12,
+        "only {} writes were confirmed",
+        confirmed.len()
+    );
     Ok(())
 }
 
@@ -142,7 +156,11 @@ async fn writes_keep_mode_and_owner_and_leave_nothing_behind() -> anyhow::Result
     let Stored::File(path) = &rig.stored else {
         panic!("a file");
     };
-    let owner = if rport_testkit::process::is_root() { 12_345 } else { fs::metadata(path)?.uid() };
+    let owner = if rport_testkit::process::is_root() {
+        12_345
+    } else {
+        fs::metadata(path)?.uid()
+    };
     for mode in [0o640, 0o600, 0o444] {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
         if rport_testkit::process::is_root() {
@@ -154,7 +172,10 @@ async fn writes_keep_mode_and_owner_and_leave_nothing_behind() -> anyhow::Result
         assert_eq!((metadata.mode() & 0o777, metadata.uid()), (mode, owner));
     }
     let text = fs::read_to_string(path)?;
-    assert!(text.starts_with("{\n\t\"admin\": \"123456\",\n\t\"client1\""), "Go's form: {text}");
+    assert!(
+        text.starts_with("{\n\t\"admin\": \"123456\",\n\t\"client1\""),
+        "Go's form: {text}"
+    );
     let left: Vec<_> = fs::read_dir(path.parent().expect("a directory"))?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| name != "client-auth.json" && !name.ends_with(".lock"))
@@ -170,14 +191,18 @@ async fn an_edit_on_disk_is_never_overwritten() -> anyhow::Result<()> {
     let edited = rig.stored.pairs()?;
     for answer in [
         rig.add("client3", "sei5Ohph").await?,
-        rig.change("client1", &json!({ "password": "another one" })).await?,
+        rig.change("client1", &json!({ "password": "another one" }))
+            .await?,
         rig.delete("client1", true).await?,
     ] {
         assert_refused(&answer, 409, "ERR_CODE_CLIENT_AUTH_CHANGED");
         assert!(answer.title().contains("SIGHUP"), "{answer:?}");
     }
     assert_eq!(rig.stored.pairs()?, edited);
-    assert!(rig.admits("client1", "yienei5Ch").await?, "a refused change has no effect");
+    assert!(
+        rig.admits("client1", "yienei5Ch").await?,
+        "a refused change has no effect"
+    );
 
     rig.server.child.signal(Signal::HUP)?;
     eventually("the edit to be read", SOON, || async {
@@ -186,7 +211,10 @@ async fn an_edit_on_disk_is_never_overwritten() -> anyhow::Result<()> {
     .await;
     assert_eq!(rig.add("client3", "sei5Ohph").await?.status, 201);
     let stored = rig.stored.pairs()?;
-    assert!(stored.contains_key("edited") && stored.contains_key("client3"), "{stored:?}");
+    assert!(
+        stored.contains_key("edited") && stored.contains_key("client3"),
+        "{stored:?}"
+    );
     Ok(())
 }
 
@@ -201,7 +229,11 @@ async fn an_edit_that_hides_is_noticed() -> anyhow::Result<()> {
     let text = fs::read_to_string(path)?.replace("1234\"", "4321\"");
     fs::write(path, &text)?;
     fs::File::options().write(true).open(path)?.set_modified(before)?;
-    assert_refused(&rig.add("client3", "sei5Ohph").await?, 409, "ERR_CODE_CLIENT_AUTH_CHANGED");
+    assert_refused(
+        &rig.add("client3", "sei5Ohph").await?,
+        409,
+        "ERR_CODE_CLIENT_AUTH_CHANGED",
+    );
     assert_eq!(fs::read_to_string(path)?, text);
     Ok(())
 }

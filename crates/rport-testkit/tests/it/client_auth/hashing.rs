@@ -41,7 +41,10 @@ async fn hashed_values_are_understood_and_never_shown(source: Source) -> anyhow:
         assert!(!rig.admits(id, "password-z").await?, "{id}");
         assert!(!rig.admits(id, hash).await?, "the hash of {id} is its password");
         let shown = rig.get(id).await?;
-        assert_eq!((&shown["password"], &shown["password_hashed"]), (&Value::Null, &json!(true)));
+        assert_eq!(
+            (&shown["password"], &shown["password_hashed"]),
+            (&Value::Null, &json!(true))
+        );
     }
     let list = rig.api.get("/clients-auth").await?.body.to_string();
     assert!(!list.contains("$2"), "{list}");
@@ -62,21 +65,33 @@ async fn new_passwords_are_hashed_when_asked(source: Source) -> anyhow::Result<(
     assert!(rig.admits("client3", "sei5Ohph").await? && rig.admits("client2", "another password").await?);
     assert!(!rig.admits("client3", "sei5Ohpx").await? && !rig.admits("client2", "ieRi1Noo2").await?);
     assert_eq!(rig.get("client3").await?["password"], Value::Null);
-    assert_eq!(rig.get("client1").await?["password"], "yienei5Ch", "plain ones are shown, as documented");
+    assert_eq!(
+        rig.get("client1").await?["password"],
+        "yienei5Ch",
+        "plain ones are shown, as documented"
+    );
     Ok(())
 }
 
 async fn generated_passwords_are_strong_and_shown_once(source: Source) -> anyhow::Result<()> {
-    let config = quiet().server("auth_hash = \"argon2id\"").server("auth_reveal = false");
+    let config = quiet()
+        .server("auth_hash = \"argon2id\"")
+        .server("auth_reveal = false");
     let rig = Rig::start_with(source, &PAIRS, config).await?;
-    let made = rig.api.post_json("/clients-auth", &json!({ "id": "client3", "generate": true })).await?;
+    let made = rig
+        .api
+        .post_json("/clients-auth", &json!({ "id": "client3", "generate": true }))
+        .await?;
     assert_eq!(made.status, 201, "{made:?}");
     let data = made.data()?;
     assert_eq!(data["id"], "client3");
     let first = data["password"].as_str().unwrap_or_default().to_owned();
     assert!(first.len() >= 20 && !first.contains(':'), "{first}");
     assert!(rig.admits("client3", &first).await?);
-    let made = rig.change("client3", &json!({ "generate": true })).await?.data()?;
+    let made = rig
+        .change("client3", &json!({ "generate": true }))
+        .await?
+        .data()?;
     let second = made["password"].as_str().unwrap_or_default().to_owned();
     assert_ne!(first, second);
     assert!(rig.admits("client3", &second).await? && !rig.admits("client3", &first).await?);
@@ -98,7 +113,10 @@ async fn a_rotated_password_may_be_valid_for_a_while(source: Source) -> anyhow::
     // One that is over soon.
     let change = json!({ "password": "third password", "grace_seconds": 2 });
     assert!((200..300).contains(&rig.change("client1", &change).await?.status));
-    assert!(!rig.admits("client1", "yienei5Ch").await?, "only one earlier password is accepted");
+    assert!(
+        !rig.admits("client1", "yienei5Ch").await?,
+        "only one earlier password is accepted"
+    );
     eventually("the grace period to end", SOON, || async {
         (!rig.admits("client1", "second password").await.ok()?).then_some(())
     })
@@ -106,12 +124,23 @@ async fn a_rotated_password_may_be_valid_for_a_while(source: Source) -> anyhow::
     assert!(rig.admits("client1", "third password").await?);
 
     // Without a grace period at once.
-    assert!((200..300).contains(&rig.change("client1", &json!({ "password": "fourth password" })).await?.status));
+    assert!(
+        (200..300).contains(
+            &rig.change("client1", &json!({ "password": "fourth password" }))
+                .await?
+                .status
+        )
+    );
     assert!(!rig.admits("client1", "third password").await?);
 
     let answer = rig.change("client1", &json!({ "grace_seconds": 5 })).await?;
-    assert_eq!(answer.status, 400, "a grace period without a new password: {answer:?}");
-    let answer = rig.change("nobody", &json!({ "password": "some password" })).await?;
+    assert_eq!(
+        answer.status, 400,
+        "a grace period without a new password: {answer:?}"
+    );
+    let answer = rig
+        .change("nobody", &json!({ "password": "some password" }))
+        .await?;
     assert_refused(&answer, 404, "ERR_CODE_CLIENT_AUTH_NOT_FOUND");
     Ok(())
 }
@@ -131,7 +160,9 @@ async fn disabled_and_expired_ones_let_nobody_in(source: Source) -> anyhow::Resu
     assert!((200..300).contains(&rig.change("client2", &never).await?.status));
     assert!(rig.admits("client2", "ieRi1Noo2").await?);
     assert_eq!(rig.get("client2").await?["expires_at"], Value::Null);
-    let answer = rig.change("client2", &json!({ "expires_at": "tomorrow" })).await?;
+    let answer = rig
+        .change("client2", &json!({ "expires_at": "tomorrow" }))
+        .await?;
     assert_refused(&answer, 400, "ERR_CODE_INVALID_REQUEST");
     Ok(())
 }
@@ -151,7 +182,9 @@ async fn a_disabled_one_with_force_loses_its_agents(source: Source) -> anyhow::R
     })
     .await
     .expect_err("without force it stays");
-    let answer = rig.change("client1", &json!({ "disabled": true, "force": true })).await?;
+    let answer = rig
+        .change("client1", &json!({ "disabled": true, "force": true }))
+        .await?;
     assert!((200..300).contains(&answer.status), "{answer:?}");
     eventually("the agent to be disconnected", SOON, || async {
         (!agent.is_connected()).then_some(())
@@ -159,7 +192,11 @@ async fn a_disabled_one_with_force_loses_its_agents(source: Source) -> anyhow::R
     .await;
     // It has the session id of before, and that is not enough.
     assert!(matches!(connect().await?, Admission::LoginRefused));
-    assert_eq!(rig.api.client("machine").await?["connection_state"], "disconnected", "the record stays");
+    assert_eq!(
+        rig.api.client("machine").await?["connection_state"],
+        "disconnected",
+        "the record stays"
+    );
     Ok(())
 }
 
@@ -173,9 +210,15 @@ async fn comments_and_times_are_kept_beside_the_documented_columns(source: Sourc
     let shown = rig.get("client3").await?;
     assert_eq!(shown["comment"], "rack 7 <b>&</b>");
     assert_eq!(shown["expires_at"], "2099-12-31T22:59:59Z");
-    assert!(shown["created_at"].is_string() && shown["last_used_at"].is_null(), "{shown}");
+    assert!(
+        shown["created_at"].is_string() && shown["last_used_at"].is_null(),
+        "{shown}"
+    );
     let other = rig.get("client1").await?;
-    assert_eq!((&other["comment"], &other["created_at"]), (&json!(""), &Value::Null));
+    assert_eq!(
+        (&other["comment"], &other["created_at"]),
+        (&json!(""), &Value::Null)
+    );
     // The source itself has two columns, as documented.
     let stored = rig.stored.pairs()?;
     assert_eq!(stored["client3"], "sei5Ohph");
@@ -184,7 +227,10 @@ async fn comments_and_times_are_kept_beside_the_documented_columns(source: Sourc
     assert_eq!(rig.delete("client3", true).await?.status, 204);
     assert_eq!(rig.add("client3", "sei5Ohph").await?.status, 201);
     let shown = rig.get("client3").await?;
-    assert_eq!((&shown["comment"], &shown["expires_at"]), (&json!(""), &Value::Null));
+    assert_eq!(
+        (&shown["comment"], &shown["expires_at"]),
+        (&json!(""), &Value::Null)
+    );
     assert!(rig.admits("client3", "sei5Ohph").await?);
     Ok(())
 }

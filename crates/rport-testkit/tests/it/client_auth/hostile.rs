@@ -47,7 +47,10 @@ async fn ids_of_any_text_are_only_ids(source: Source) -> anyhow::Result<()> {
         if !id.contains(':') {
             assert!(rig.admits(id, &password).await?, "{id:?}");
         }
-        assert!(!rig.admits(id, "1234").await?, "{id:?} with the password of another");
+        assert!(
+            !rig.admits(id, "1234").await?,
+            "{id:?} with the password of another"
+        );
     }
     assert_eq!(rig.stored.pairs()?.len(), PAIRS.len() + ODD.len());
     for id in ODD {
@@ -63,7 +66,9 @@ async fn ids_of_any_text_are_only_ids(source: Source) -> anyhow::Result<()> {
 /// Some databases compare texts without case, accents or blanks at the end; credentials are not alike for that.
 async fn wildcards_and_cases_match_nobody_else(source: Source) -> anyhow::Result<()> {
     let rig = Rig::start(source).await?;
-    for id in ["%", "_lient1", "client_", "client%", "*", "CLIENT1", "Client1", "client1 ", "clïent1"] {
+    for id in [
+        "%", "_lient1", "client_", "client%", "*", "CLIENT1", "Client1", "client1 ", "clïent1",
+    ] {
         assert!(!rig.admits(id, "yienei5Ch").await?, "{id:?} got in");
         assert_eq!(rig.api.get(&path(id)).await?.status, 404, "{id:?} was found");
         assert_eq!(rig.delete(id, true).await?.status, 404, "{id:?} was deleted");
@@ -97,7 +102,10 @@ async fn what_cannot_be_an_id_or_a_password_is_refused_cleanly(source: Source) -
             assert!(!rig.admits(id, "a password").await?);
         }
     }
-    let raw = |body: Vec<u8>| rig.api.send(rig.api.request(Method::POST, "/clients-auth").body(body));
+    let raw = |body: Vec<u8>| {
+        rig.api
+            .send(rig.api.request(Method::POST, "/clients-auth").body(body))
+    };
     for body in [
         b"{\"id\": \"bad\xff\xfeutf8\", \"password\": \"a password\"}".to_vec(),
         b"{\"id\": \"surrogate \\ud800\", \"password\": \"a password\"}".to_vec(),
@@ -110,7 +118,12 @@ async fn what_cannot_be_an_id_or_a_password_is_refused_cleanly(source: Source) -
         vec![b'['; 9_000],
     ] {
         let answer = raw(body.clone()).await?;
-        assert_eq!(answer.status, 400, "{}: {answer:?}", String::from_utf8_lossy(&body));
+        assert_eq!(
+            answer.status,
+            400,
+            "{}: {answer:?}",
+            String::from_utf8_lossy(&body)
+        );
     }
     let both = json!({ "id": "an id", "password": "a password", "generate": true });
     assert_eq!(rig.api.post_json("/clients-auth", &both).await?.status, 400);
@@ -125,11 +138,17 @@ async fn what_cannot_be_an_id_or_a_password_is_refused_cleanly(source: Source) -
 async fn texts_at_the_width_of_the_column_are_kept_whole_or_refused(source: Source) -> anyhow::Result<()> {
     let rig = Rig::start(source).await?;
     // Characters, not bytes, count in a column.
-    for (id, password) in [("i".repeat(100), "p".repeat(100)), ("ü".repeat(100), "ß".repeat(100))] {
+    for (id, password) in [
+        ("i".repeat(100), "p".repeat(100)),
+        ("ü".repeat(100), "ß".repeat(100)),
+    ] {
         assert_eq!(rig.add(&id, &password).await?.status, 201, "{id}");
         assert!(rig.admits(&id, &password).await?, "{id}");
     }
-    for (id, password) in [("j".repeat(101), "p".repeat(9)), ("too long a password".to_owned(), "p".repeat(101))] {
+    for (id, password) in [
+        ("j".repeat(101), "p".repeat(9)),
+        ("too long a password".to_owned(), "p".repeat(101)),
+    ] {
         let answer = rig.add(&id, &password).await?;
         match answer.status {
             201 => {
@@ -162,7 +181,11 @@ async fn names_of_tables_are_only_names() -> anyhow::Result<()> {
         config.client_auth_lines = vec!["auth_table = \"select\"".to_owned()];
         let server = ServerProcess::start_with(config).await?;
         let new = json!({ "id": "client1", "password": "yienei5Ch" });
-        assert_eq!(server.api().post_json("/clients-auth", &new).await?.status, 201, "{source:?}");
+        assert_eq!(
+            server.api().post_json("/clients-auth", &new).await?.status,
+            201,
+            "{source:?}"
+        );
 
         let mut config = stored.configure(quiet());
         config.client_auth_lines = vec!["auth_table = \"clients_auth; DROP TABLE clients_auth\"".to_owned()];
@@ -192,6 +215,9 @@ async fn a_wrong_id_takes_as_long_as_a_wrong_password() -> anyhow::Result<()> {
     let (known, unknown) = (time("client1").await?, time("nobody").await?);
     // Machines under test are noisy; what is looked for is a hash that is not computed, which is most of the time.
     let ratio = unknown.as_secs_f64() / known.as_secs_f64();
-    assert!((0.5..2.0).contains(&ratio), "known id {known:?}, unknown id {unknown:?}");
+    assert!(
+        (0.5..2.0).contains(&ratio),
+        "known id {known:?}, unknown id {unknown:?}"
+    );
     Ok(())
 }

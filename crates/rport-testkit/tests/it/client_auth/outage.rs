@@ -43,12 +43,19 @@ async fn a_stopped_database_heals(kind: DatabaseKind, source: Source) -> anyhow:
 
     database_server.halt();
     for _ in 0..3 {
-        assert!(!simulator::can_log_in(agents, PAIR).await.unwrap_or(false), "admitted without asking");
+        assert!(
+            !simulator::can_log_in(agents, PAIR).await.unwrap_or(false),
+            "admitted without asking"
+        );
     }
     for answer in [
         api.get("/clients-auth").await?,
         api.get("/clients-auth/client1").await?,
-        api.post_json("/clients-auth", &json!({ "id": "client3", "password": "sei5Ohph" })).await?,
+        api.post_json(
+            "/clients-auth",
+            &json!({ "id": "client3", "password": "sei5Ohph" }),
+        )
+        .await?,
         api.delete("/clients-auth/client1").await?,
     ] {
         assert_refused(&answer, 503, "ERR_CODE_CLIENT_AUTH_UNAVAILABLE");
@@ -67,7 +74,12 @@ async fn a_stopped_database_heals(kind: DatabaseKind, source: Source) -> anyhow:
         simulator::can_log_in(agents, PAIR).await.ok()?.then_some(())
     })
     .await;
-    let answer = api.post_json("/clients-auth", &json!({ "id": "client3", "password": "sei5Ohph" })).await?;
+    let answer = api
+        .post_json(
+            "/clients-auth",
+            &json!({ "id": "client3", "password": "sei5Ohph" }),
+        )
+        .await?;
     assert_eq!(answer.status, 201, "{answer:?}");
     assert!(agent.is_connected());
     Ok(())
@@ -92,7 +104,10 @@ async fn a_silent_database_holds_nobody_for_long() -> anyhow::Result<()> {
 
         proxy.set(Mode::Swallow);
         let start = Instant::now();
-        assert!(!simulator::can_log_in(agents, PAIR).await.unwrap_or(false), "{source:?}");
+        assert!(
+            !simulator::can_log_in(agents, PAIR).await.unwrap_or(false),
+            "{source:?}"
+        );
         let answer = api.get("/clients-auth/client1").await?;
         assert_refused(&answer, 503, "ERR_CODE_CLIENT_AUTH_UNAVAILABLE");
         let took = start.elapsed();
@@ -100,7 +115,11 @@ async fn a_silent_database_holds_nobody_for_long() -> anyhow::Result<()> {
         // The rest of the API does not wait for it.
         let start = Instant::now();
         assert_eq!(api.get("/status").await?.status, 200);
-        assert!(start.elapsed() < Duration::from_secs(2), "{source:?}: {:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(2),
+            "{source:?}: {:?}",
+            start.elapsed()
+        );
 
         proxy.set(Mode::Pass);
         proxy.cut(Cut::Reset);
@@ -128,7 +147,10 @@ async fn cut_connections_are_opened_anew_without_anybody_noticing() -> anyhow::R
         config.database_lines = database.lines(&proxy.address().to_string());
         let server = ServerProcess::start_with(config).await?;
         for _ in 0..3 {
-            assert!(simulator::can_log_in(server.config.agents, PAIR).await?, "{source:?}");
+            assert!(
+                simulator::can_log_in(server.config.agents, PAIR).await?,
+                "{source:?}"
+            );
             proxy.cut(Cut::Reset);
         }
         let answer = server.api().get("/clients-auth/client1").await?;

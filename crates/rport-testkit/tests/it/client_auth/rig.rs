@@ -119,14 +119,20 @@ impl Stored {
     pub(super) fn put(&self, pairs: &[(&str, &str)]) -> anyhow::Result<()> {
         if let Self::File(path) = self {
             let mut all = self.pairs()?;
-            all.extend(pairs.iter().map(|(id, password)| ((*id).to_owned(), (*password).to_owned())));
+            all.extend(
+                pairs
+                    .iter()
+                    .map(|(id, password)| ((*id).to_owned(), (*password).to_owned())),
+            );
             fs::write(path, serde_json::to_string_pretty(&all)?)?;
             return Ok(());
         }
         for (id, password) in pairs {
             let (id, password) = (self.quoted(id), self.quoted(password));
             self.execute(&format!("DELETE FROM clients_auth WHERE id = {id}"))?;
-            self.execute(&format!("INSERT INTO clients_auth (id, password) VALUES ({id}, {password})"))?;
+            self.execute(&format!(
+                "INSERT INTO clients_auth (id, password) VALUES ({id}, {password})"
+            ))?;
         }
         Ok(())
     }
@@ -139,7 +145,10 @@ impl Stored {
             fs::write(path, serde_json::to_string_pretty(&all)?)?;
             return Ok(());
         }
-        self.execute(&format!("DELETE FROM clients_auth WHERE id = {}", self.quoted(id)))
+        self.execute(&format!(
+            "DELETE FROM clients_auth WHERE id = {}",
+            self.quoted(id)
+        ))
     }
 
     fn quoted(&self, text: &str) -> String {

@@ -19,7 +19,9 @@ for_each_source!(ten_thousand_credentials_stay_fast);
 const COUNT: usize = 10_000;
 
 /// The middle of several measurements.
-async fn median<F: Future<Output = anyhow::Result<()>>>(mut call: impl FnMut(usize) -> F) -> anyhow::Result<Duration> {
+async fn median<F: Future<Output = anyhow::Result<()>>>(
+    mut call: impl FnMut(usize) -> F,
+) -> anyhow::Result<Duration> {
     let mut times = Vec::new();
     for n in 0..9 {
         let start = Instant::now();
@@ -30,21 +32,34 @@ async fn median<F: Future<Output = anyhow::Result<()>>>(mut call: impl FnMut(usi
     Ok(times[times.len() / 2])
 }
 
-#[expect(clippy::print_stdout, reason = "figures for docs/PERFORMANCE.md, shown with --nocapture")]
+#[expect(
+    clippy::print_stdout,
+    reason = "figures for docs/PERFORMANCE.md, shown with --nocapture"
+)]
 fn report(line: &str) {
     println!("{line}");
 }
 
 fn fill(stored: &Stored) -> anyhow::Result<()> {
-    let pairs: Vec<(String, String)> =
-        (0..COUNT).map(|n| (format!("fleet-{n:05}"), format!("password-{n:05}"))).collect();
+    let pairs: Vec<(String, String)> = (0..COUNT)
+        .map(|n| (format!("fleet-{n:05}"), format!("password-{n:05}")))
+        .collect();
     if let Stored::File(_) = stored {
-        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(id, password)| (id.as_str(), password.as_str())).collect();
+        let pairs: Vec<(&str, &str)> = pairs
+            .iter()
+            .map(|(id, password)| (id.as_str(), password.as_str()))
+            .collect();
         return stored.put(&pairs);
     }
     for chunk in pairs.chunks(1000) {
-        let rows: Vec<String> = chunk.iter().map(|(id, password)| format!("('{id}', '{password}')")).collect();
-        stored.execute(&format!("INSERT INTO clients_auth (id, password) VALUES {}", rows.join(", ")))?;
+        let rows: Vec<String> = chunk
+            .iter()
+            .map(|(id, password)| format!("('{id}', '{password}')"))
+            .collect();
+        stored.execute(&format!(
+            "INSERT INTO clients_auth (id, password) VALUES {}",
+            rows.join(", ")
+        ))?;
     }
     Ok(())
 }
@@ -56,7 +71,13 @@ async fn ten_thousand_credentials_stay_fast(source: Source) -> anyhow::Result<()
     let rig = &rig;
 
     let page = median(|n| async move {
-        let answer = rig.api.get(&format!("/clients-auth?page[limit]=500&page[offset]={}", n * 1000)).await?;
+        let answer = rig
+            .api
+            .get(&format!(
+                "/clients-auth?page[limit]=500&page[offset]={}",
+                n * 1000
+            ))
+            .await?;
         anyhow::ensure!(answer.body["meta"]["count"] == COUNT, "{}", answer.body["meta"]);
         Ok(())
     })
@@ -69,7 +90,10 @@ async fn ten_thousand_credentials_stay_fast(source: Source) -> anyhow::Result<()
     .await?;
     let one = median(|n| async move { rig.get(&format!("fleet-{n:05}")).await.map(drop) }).await?;
     let login = median(|n| async move {
-        anyhow::ensure!(rig.admits(&format!("fleet-{n:05}"), &format!("password-{n:05}")).await?);
+        anyhow::ensure!(
+            rig.admits(&format!("fleet-{n:05}"), &format!("password-{n:05}"))
+                .await?
+        );
         Ok(())
     })
     .await?;
@@ -88,7 +112,13 @@ async fn ten_thousand_credentials_stay_fast(source: Source) -> anyhow::Result<()
         ms(login),
         ms(add)
     ));
-    for (what, took) in [("page", page), ("filter", filter), ("one", one), ("login", login), ("add", add)] {
+    for (what, took) in [
+        ("page", page),
+        ("filter", filter),
+        ("one", one),
+        ("login", login),
+        ("add", add),
+    ] {
         assert!(took < Duration::from_secs(3), "{what}: {took:?}");
     }
     Ok(())
@@ -98,7 +128,10 @@ async fn ten_thousand_credentials_stay_fast(source: Source) -> anyhow::Result<()
 #[tokio::test]
 async fn a_fleet_with_hashed_credentials_comes_back() -> anyhow::Result<()> {
     raise_file_limit();
-    let agents: usize = std::env::var("RPORT_TEST_FLEET").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
+    let agents: usize = std::env::var("RPORT_TEST_FLEET")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(200);
     let mut rig = Rig::start_with(Source::File, &[], quiet().server("auth_hash = \"argon2id\"")).await?;
     let credentials = 20;
     for n in 0..credentials {
@@ -121,8 +154,10 @@ async fn a_fleet_with_hashed_credentials_comes_back() -> anyhow::Result<()> {
             };
             async move { Simulator::connect(&fleet).await }
         });
-        let fleets: Vec<Simulator> =
-            futures_util::future::join_all(fleets).await.into_iter().collect::<anyhow::Result<_>>()?;
+        let fleets: Vec<Simulator> = futures_util::future::join_all(fleets)
+            .await
+            .into_iter()
+            .collect::<anyhow::Result<_>>()?;
         let took = start.elapsed();
         let up: usize = fleets.iter().map(Simulator::alive).sum();
         assert_eq!(up, agents / credentials * credentials, "{round}");

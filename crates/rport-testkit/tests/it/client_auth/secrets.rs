@@ -28,7 +28,11 @@ const SENT_IN_VAIN: &str = "Vain-Kei6ohChoo";
 const PROXY: &str = "Proxy-uoM4eibi7s";
 const IMPORTED: &str = "Imported-Oot7eiph0o";
 /// Planted in the configuration of every server under test.
-const OF_THE_SERVER: [&str; 3] = ["a seed for tests only", "a secret for tests only", "correct-horse"];
+const OF_THE_SERVER: [&str; 3] = [
+    "a seed for tests only",
+    "a secret for tests only",
+    "correct-horse",
+];
 
 async fn planted_secrets_are_nowhere(source: Source) -> anyhow::Result<()> {
     let config = quiet()
@@ -59,7 +63,13 @@ async fn planted_secrets_are_nowhere(source: Source) -> anyhow::Result<()> {
     let change = json!({ "password": ROTATED, "grace_seconds": 60, "comment": "rotated" });
     answers.push(rig.change("added", &change).await?);
     answers.push(rig.change("nobody", &json!({ "password": SENT_IN_VAIN })).await?);
-    answers.push(rig.change("added", &json!({ "password": SENT_IN_VAIN, "expires_at": SENT_IN_VAIN.len() })).await?);
+    answers.push(
+        rig.change(
+            "added",
+            &json!({ "password": SENT_IN_VAIN, "expires_at": SENT_IN_VAIN.len() }),
+        )
+        .await?,
+    );
     for body in [
         format!("{{\"id\": \"bad\", \"password\": \"{SENT_IN_VAIN}"),
         format!("{{\"id\": \"bad\", \"password\": \"{SENT_IN_VAIN}\", \"generate\": \"{SENT_IN_VAIN}\"}}"),
@@ -67,11 +77,25 @@ async fn planted_secrets_are_nowhere(source: Source) -> anyhow::Result<()> {
         format!("\"{SENT_IN_VAIN}\""),
         format!("[\"{SENT_IN_VAIN}\"]"),
     ] {
-        answers.push(rig.api.send(rig.api.request(Method::POST, "/clients-auth").body(body.clone())).await?);
-        answers.push(rig.api.send(rig.api.request(Method::PUT, &path("added")).body(body)).await?);
+        answers.push(
+            rig.api
+                .send(rig.api.request(Method::POST, "/clients-auth").body(body.clone()))
+                .await?,
+        );
+        answers.push(
+            rig.api
+                .send(rig.api.request(Method::PUT, &path("added")).body(body))
+                .await?,
+        );
     }
-    let generated = rig.api.post_json("/clients-auth", &json!({ "id": "made", "generate": true })).await?;
-    let generated = generated.data()?["password"].as_str().unwrap_or_default().to_owned();
+    let generated = rig
+        .api
+        .post_json("/clients-auth", &json!({ "id": "made", "generate": true }))
+        .await?;
+    let generated = generated.data()?["password"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     assert!(!generated.is_empty());
 
     // Logins of all outcomes.
@@ -86,17 +110,34 @@ async fn planted_secrets_are_nowhere(source: Source) -> anyhow::Result<()> {
         let admitted = simulator::can_log_in(agents, (id, password)).await?;
         assert_eq!(admitted, password != GUESSED, "{id}");
     }
-    answers.push(rig.server.anonymous().with_basic("admin", GUESSED).get("/clients-auth").await?);
+    answers.push(
+        rig.server
+            .anonymous()
+            .with_basic("admin", GUESSED)
+            .get("/clients-auth")
+            .await?,
+    );
 
-    answers.push(rig.change("other", &json!({ "disabled": true, "force": true })).await?);
+    answers.push(
+        rig.change("other", &json!({ "disabled": true, "force": true }))
+            .await?,
+    );
     answers.push(rig.delete("other", true).await?);
     rig.server.child.signal(Signal::HUP)?;
     rig.server.child.signal(Signal::USR2)?;
     rig.kill_and_restart().await?;
     rig.api.wait_connected("keeper", CONNECT_LIMIT).await;
     for path in [
-        "/clients", "/clients/keeper", "/clients-auth", "/clients-auth/stored", "/clients-auth/added",
-        "/clients-auth/made", "/status", "/me", "/openapi.json", "/tunnels",
+        "/clients",
+        "/clients/keeper",
+        "/clients-auth",
+        "/clients-auth/stored",
+        "/clients-auth/added",
+        "/clients-auth/made",
+        "/status",
+        "/me",
+        "/openapi.json",
+        "/tunnels",
         "/clients?filter[client_auth_id]=stored&fields[clients]=client_configuration",
     ] {
         answers.push(rig.api.get(path).await?);
@@ -108,7 +149,16 @@ async fn planted_secrets_are_nowhere(source: Source) -> anyhow::Result<()> {
     })
     .await;
 
-    let mut secrets = vec![STORED, ADDED, ROTATED, GUESSED, SENT_IN_VAIN, PROXY, IMPORTED, generated.as_str()];
+    let mut secrets = vec![
+        STORED,
+        ADDED,
+        ROTATED,
+        GUESSED,
+        SENT_IN_VAIN,
+        PROXY,
+        IMPORTED,
+        generated.as_str(),
+    ];
     secrets.extend(OF_THE_SERVER);
     let database_password = match &rig.stored {
         Stored::Server(database) => Some(database.password.clone()),
@@ -134,7 +184,10 @@ async fn planted_secrets_are_nowhere(source: Source) -> anyhow::Result<()> {
     let stored = rig.stored.pairs()?;
     assert_eq!(stored["stored"], STORED);
     for secret in [ADDED, ROTATED, generated.as_str()] {
-        assert!(stored.values().all(|value| !value.contains(secret)), "{secret} is in the source");
+        assert!(
+            stored.values().all(|value| !value.contains(secret)),
+            "{secret} is in the source"
+        );
     }
     Ok(())
 }
@@ -153,7 +206,11 @@ fn search(directory: &Path, secrets: &[&str], allowed: &[&str], searched: &mut u
         let bytes = fs::read(entry.path())?;
         *searched += 1;
         for secret in secrets {
-            for form in [secret.as_bytes().to_vec(), hex(secret).into_bytes(), base64(secret)] {
+            for form in [
+                secret.as_bytes().to_vec(),
+                hex(secret).into_bytes(),
+                base64(secret),
+            ] {
                 let found = bytes.windows(form.len()).position(|window| window == form);
                 assert!(
                     found.is_none(),

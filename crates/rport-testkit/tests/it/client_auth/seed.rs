@@ -45,13 +45,24 @@ async fn credentials_can_be_read_from_the_source(source: Source) -> anyhow::Resu
 async fn credentials_can_be_managed_through_the_api(source: Source) -> anyhow::Result<()> {
     let rig = Rig::start(source).await?;
     let answer = rig.add("client3", "sei5Ohph").await?;
-    assert_eq!((answer.status, &answer.body), (201, &Value::Null), "Go answers without a body");
+    assert_eq!(
+        (answer.status, &answer.body),
+        (201, &Value::Null),
+        "Go answers without a body"
+    );
     assert!(rig.admits("client3", "sei5Ohph").await?);
     let stored = rig.stored.pairs()?;
-    assert_eq!(stored.get("client3").map(String::as_str), Some("sei5Ohph"), "in clear, as documented");
+    assert_eq!(
+        stored.get("client3").map(String::as_str),
+        Some("sei5Ohph"),
+        "in clear, as documented"
+    );
     assert_eq!(stored.len(), 5);
     let shown = rig.get("client3").await?;
-    assert_eq!((&shown["id"], &shown["password"]), (&json!("client3"), &json!("sei5Ohph")));
+    assert_eq!(
+        (&shown["id"], &shown["password"]),
+        (&json!("client3"), &json!("sei5Ohph"))
+    );
 
     let answer = rig.delete("client3", false).await?;
     assert_eq!((answer.status, &answer.body), (204, &Value::Null));
@@ -98,7 +109,12 @@ async fn the_api_supports_filtering_and_pagination(source: Source) -> anyhow::Re
     let beyond = rig.api.get("/clients-auth?page[offset]=9").await?;
     assert_eq!(beyond.body, json!({ "data": [], "meta": { "count": 4 } }));
 
-    for query in ["page[limit]=501", "filter[password]=1234", "sort=password", "page[limit]=x"] {
+    for query in [
+        "page[limit]=501",
+        "filter[password]=1234",
+        "sort=password",
+        "page[limit]=x",
+    ] {
         let answer = rig.api.get(&format!("/clients-auth?{query}")).await?;
         assert_eq!(answer.status, 400, "{query}: {answer:?}");
     }
@@ -129,7 +145,9 @@ async fn with_auth_write_off_all_writing_access_is_rejected_with_403(source: Sou
         rig.delete("client1", true).await?,
         rig.delete("nobody", true).await?,
         // Before anything else is looked at.
-        rig.api.send(rig.api.request(reqwest::Method::POST, "/clients-auth").body("{")).await?,
+        rig.api
+            .send(rig.api.request(reqwest::Method::POST, "/clients-auth").body("{"))
+            .await?,
     ];
     for answer in &refused {
         assert_refused(answer, 403, "ERR_CODE_CLIENT_AUTH_RO");
@@ -152,9 +170,17 @@ async fn existing_ids_unknown_ids_and_short_texts_are_refused(source: Source) ->
     let answer = rig.add("client1", "sei5Ohph").await?;
     assert_refused(&answer, 409, "ERR_CODE_ALREADY_EXIST");
     assert_eq!(answer.title(), "Client Auth with ID \"client1\" already exist.");
-    assert!(rig.admits("client1", "yienei5Ch").await?, "the password of the existing one stays");
+    assert!(
+        rig.admits("client1", "yienei5Ch").await?,
+        "the password of the existing one stays"
+    );
 
-    for (id, password) in [("ab", "long enough"), ("", "long enough"), ("long enough", "12"), ("abc", "")] {
+    for (id, password) in [
+        ("ab", "long enough"),
+        ("", "long enough"),
+        ("long enough", "12"),
+        ("abc", ""),
+    ] {
         let answer = rig.add(id, password).await?;
         assert_refused(&answer, 400, "ERR_CODE_INVALID_REQUEST");
     }
@@ -186,7 +212,10 @@ async fn credentials_with_clients_need_force_and_lose_their_agents(source: Sourc
         panic!("not admitted");
     };
     let shown = rig.get("client1").await?;
-    assert_eq!((&shown["num_clients"], &shown["num_clients_connected"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&shown["num_clients"], &shown["num_clients_connected"]),
+        (&json!(1), &json!(1))
+    );
     assert!(shown["last_used_at"].is_string(), "{shown}");
 
     let answer = rig.delete("client1", false).await?;
@@ -201,7 +230,11 @@ async fn credentials_with_clients_need_force_and_lose_their_agents(source: Sourc
         (!agent.is_connected()).then_some(())
     })
     .await;
-    assert_eq!(rig.api.get("/clients/machine").await?.status, 404, "its record goes, too");
+    assert_eq!(
+        rig.api.get("/clients/machine").await?.status,
+        404,
+        "its record goes, too"
+    );
     let again = SimulatedAgent::connect(agents, ("client1", "yienei5Ch"), "machine").await?;
     assert!(matches!(again, Admission::LoginRefused), "it came back");
     Ok(())
@@ -222,7 +255,11 @@ async fn only_administrators_are_let_in(source: Source) -> anyhow::Result<()> {
     ]);
     std::fs::write(&users, list.to_string())?;
     let mut config = quiet();
-    config.api_lines = vec![format!("auth_file = \"{}\"", users.display())];
+    config.api_lines = vec![
+        format!("auth_file = \"{}\"", users.display()),
+        "user_login_wait = 0".to_owned(),
+        "max_failed_login = 0".to_owned(),
+    ];
     let rig = Rig::start_with(source, &PAIRS, config).await?;
     let olga = rig.api.with_basic("olga", "olgas");
     let nobody = rig.server.anonymous();
@@ -231,7 +268,10 @@ async fn only_administrators_are_let_in(source: Source) -> anyhow::Result<()> {
         assert_eq!(caller.get("/clients-auth").await?.status, status);
         assert_eq!(caller.get("/clients-auth/client1").await?.status, status);
         assert_eq!(caller.post_json("/clients-auth", &new).await?.status, status);
-        assert_eq!(caller.put_json("/clients-auth/client1", &json!({})).await?.status, status);
+        assert_eq!(
+            caller.put_json("/clients-auth/client1", &json!({})).await?.status,
+            status
+        );
         assert_eq!(caller.delete("/clients-auth/client1").await?.status, status);
     }
     assert_eq!(rig.stored.pairs()?.len(), 4);
@@ -241,7 +281,8 @@ async fn only_administrators_are_let_in(source: Source) -> anyhow::Result<()> {
 #[tokio::test]
 async fn the_file_is_read_only_on_start() -> anyhow::Result<()> {
     let mut rig = Rig::start(Source::File).await?;
-    rig.stored.put(&[("client3", "sei5Ohph"), ("client2", "changed")])?;
+    rig.stored
+        .put(&[("client3", "sei5Ohph"), ("client2", "changed")])?;
     rig.stored.remove("client1")?;
     let edited = rig.stored.pairs()?;
     // Changes to the file, while rportd is running, have no effect.
@@ -277,7 +318,11 @@ async fn a_reload_activates_changes_of_the_file() -> anyhow::Result<()> {
     std::fs::write(file, "{\"client4\": ")?;
     rig.server.child.signal(Signal::HUP)?;
     eventually("the server to complain", SOON, || async {
-        rig.server.child.output().contains("client-auth.json").then_some(())
+        rig.server
+            .child
+            .output()
+            .contains("client-auth.json")
+            .then_some(())
     })
     .await;
     assert!(rig.admits("client3", "sei5Ohph").await?);
@@ -292,9 +337,8 @@ async fn a_file_that_is_writable_for_the_server_is_enough() -> anyhow::Result<()
         return Ok(());
     }
     let dir = tempfile::tempdir()?;
-    let mode = |path: &std::path::Path, mode| {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
-    };
+    let mode =
+        |path: &std::path::Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode));
     mode(dir.path(), 0o755)?;
     let programs = dir.path().join("rportd");
     std::fs::copy(&rport_testkit::process::binaries().rportd, &programs)?;
@@ -313,13 +357,22 @@ async fn a_file_that_is_writable_for_the_server_is_enough() -> anyhow::Result<()
     config.allow_root = false;
     config.data_dir = Some(data_dir);
     config.program = Some(programs);
-    config.wrapper = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
-        .map(str::to_owned)
-        .into();
+    config.wrapper = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "--",
+    ]
+    .map(str::to_owned)
+    .into();
     let server = rport_testkit::process::ServerProcess::start_with(config).await?;
     let add = |id: &'static str| {
         let api = server.api();
-        async move { api.post_json("/clients-auth", &json!({ "id": id, "password": "sei5Ohph" })).await }
+        async move {
+            api.post_json("/clients-auth", &json!({ "id": id, "password": "sei5Ohph" }))
+                .await
+        }
     };
     let answer = add("client2").await?;
     assert_eq!(answer.status, 201, "{answer:?}\n{}", server.child.output());
@@ -342,7 +395,8 @@ async fn a_file_that_is_writable_for_the_server_is_enough() -> anyhow::Result<()
 async fn changes_of_the_table_by_others_count_at_once() -> anyhow::Result<()> {
     for source in Source::TABLES {
         let rig = Rig::start_with(source, &PAIRS, quiet().server("auth_write = false")).await?;
-        rig.stored.put(&[("client3", "sei5Ohph"), ("client2", "changed")])?;
+        rig.stored
+            .put(&[("client3", "sei5Ohph"), ("client2", "changed")])?;
         rig.stored.remove("client1")?;
         assert!(rig.admits("client3", "sei5Ohph").await?, "{source:?}");
         assert!(rig.admits("client2", "changed").await?, "{source:?}");

@@ -32,7 +32,10 @@ fn assert_says(line: &str, words: &[&str]) {
 fn sources(lines: &[&str]) -> ServerConfig {
     let mut config = ServerConfig::new();
     config.client_auth_lines = lines.iter().map(|line| (*line).to_owned()).collect();
-    config.database_lines = vec!["db_type = \"sqlite\"".to_owned(), "db_name = \"/tmp/none\"".to_owned()];
+    config.database_lines = vec![
+        "db_type = \"sqlite\"".to_owned(),
+        "db_name = \"/tmp/none\"".to_owned(),
+    ];
     config
 }
 
@@ -73,7 +76,10 @@ async fn a_file_that_cannot_be_used_is_named_with_the_position() -> anyhow::Resu
     assert_says(&start().await?, &["auth_file", &name]);
     assert!(!file.exists(), "a missing file is not created");
     for (content, words) in [
-        ("{\n  \"client1\": \"hunter2-1\",\n  \"client2\" \"hunter2-2\"\n}", ["line 3"]),
+        (
+            "{\n  \"client1\": \"hunter2-1\",\n  \"client2\" \"hunter2-2\"\n}",
+            ["line 3"],
+        ),
         ("{\"client1\": \"hunter2-1\"", ["line 1"]),
         ("", ["line 1"]),
         ("[\"client1\"]", ["object"]),
@@ -102,7 +108,10 @@ async fn a_missing_table_is_named_with_the_sql_that_makes_it() -> anyhow::Result
         let line = refusal(stored.configure(ServerConfig::new())).await?;
         assert_says(&line, &["clients_auth", "CREATE TABLE", "id", "password"]);
         // What it says is what helps.
-        let sql = line.split_once("CREATE TABLE").map(|(_, rest)| rest).unwrap_or_default();
+        let sql = line
+            .split_once("CREATE TABLE")
+            .map(|(_, rest)| rest)
+            .unwrap_or_default();
         let end = closing(sql).unwrap_or_else(|| panic!("no whole statement in: {line}"));
         stored.execute(&format!("CREATE TABLE{}", &sql[..end]))?;
         stored.put(&[("client1", "yienei5Ch")])?;
@@ -129,7 +138,9 @@ async fn a_missing_column_is_named() -> anyhow::Result<()> {
     for source in Source::TABLES {
         let dir = tempfile::tempdir()?;
         let stored = Stored::without_table(source, &dir)?;
-        stored.execute("CREATE TABLE clients_auth (id varchar(100) PRIMARY KEY, secret varchar(100) NOT NULL)")?;
+        stored.execute(
+            "CREATE TABLE clients_auth (id varchar(100) PRIMARY KEY, secret varchar(100) NOT NULL)",
+        )?;
         let line = refusal(stored.configure(ServerConfig::new())).await?;
         assert_says(&line, &["clients_auth", "password"]);
     }
@@ -171,19 +182,28 @@ async fn an_unreachable_database_is_named() -> anyhow::Result<()> {
         assert_says(&line, &["[database]", "/no/such/socket"]);
 
         let mut lines = database.tcp_lines();
-        let password = lines.iter().position(|line| line.starts_with("db_password")).expect("a password");
+        let password = lines
+            .iter()
+            .position(|line| line.starts_with("db_password"))
+            .expect("a password");
         lines[password] = "db_password = \"guessed-in-vain\"".to_owned();
         let line = refusal(table(&lines)).await?;
         assert_says(&line, &["[database]"]);
         assert!(!line.contains("guessed-in-vain"), "{line}");
     }
     // SQLite creates no file where an operator mistyped a name.
-    let lines = ["db_type = \"sqlite\"".to_owned(), "db_name = \"/no/such/operator.sqlite\"".to_owned()];
+    let lines = [
+        "db_type = \"sqlite\"".to_owned(),
+        "db_name = \"/no/such/operator.sqlite\"".to_owned(),
+    ];
     let line = refusal(table(&lines)).await?;
     assert_says(&line, &["/no/such/operator.sqlite"]);
     assert!(!Path::new("/no/such").exists());
     let mut config = table(&[]);
     config.database_lines.clear();
-    assert_says(&refusal(config).await?, &["'db_type' must be set when 'auth_table' is set"]);
+    assert_says(
+        &refusal(config).await?,
+        &["'db_type' must be set when 'auth_table' is set"],
+    );
     Ok(())
 }
