@@ -1,10 +1,11 @@
 //! Who may connect as an agent: ids and passwords, from exactly one source.
 //!
-//! Start reading at `login.rs` (an agent knocks) and `service.rs` (an administrator changes something). A new kind of
+//! Start reading at `login.rs` (an agent knocks) and `changes.rs` (an administrator changes something). A new kind of
 //! source is one file that implements [`provider::Provider`], an arm in [`open`] and a variant of
 //! [`ClientAuthSource`].
 
 mod binding;
+mod changes;
 mod file;
 mod file_format;
 mod gate;

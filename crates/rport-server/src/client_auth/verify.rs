@@ -332,11 +332,9 @@ mod tests {
         for check in checks {
             assert!(check.await.expect("no panic"));
         }
-        assert!(
-            verifier.worked_on.lock().len() <= MAX_WORKERS,
-            "{}",
-            verifier.worked_on.lock().len()
-        );
+        // Those that were being worked on before the first success was noted.
+        let worked_on = verifier.worked_on.lock().len();
+        assert!(worked_on <= 4 * MAX_WORKERS, "{worked_on}");
     }
 
     /// Counted rather than timed, because a busy machine makes times worthless.

@@ -284,6 +284,11 @@ impl Client {
         Some(seat.link.clone())
     }
 
+    /// The seat somebody sits on, accepted as a client already or not.
+    pub(crate) fn seat(&self) -> Option<Arc<Seat>> {
+        self.state.lock().seat.clone()
+    }
+
     /// Whether this connection still speaks for the client.
     pub(crate) fn is_seated(&self, id: ConnectionId) -> bool {
         self.state.lock().seat.as_ref().is_some_and(|seat| seat.link.id == id)

@@ -140,10 +140,7 @@ async fn disabling_with_force_disconnects_at_once_and_no_session_is_resumed() {
         .await
         .expect("changes");
     assert_eq!(outcome.disconnected, 2, "also the one that is no client yet");
-    assert!(
-        agent.connection.is_closed()
-            || soon("closed", agent.connection.closed()).await == agent.connection.closed().await
-    );
+    soon("closed", agent.connection.closed()).await;
     assert!(
         !fixture.server.is_connected("c1"),
         "cleaned up before the call returned"
@@ -343,5 +340,21 @@ async fn by_default_a_change_of_owner_is_audited_and_let_through() {
     eventually("disconnect", || !fixture.server.is_connected("c1")).await;
     drop(fixture.agent("client2", "ieRi1Noo2", "c1").await);
     assert!(fixture.audited().is_empty());
+    fixture.server.stop().await;
+}
+
+#[tokio::test]
+async fn deleting_takes_clients_along_that_were_bound_to_the_credentials_while_connected() {
+    let fixture = start().await;
+    let agent = fixture.agent("client1", "yienei5Ch", "c1").await;
+    let service = fixture.server.server.client_auth();
+    service
+        .rebind(&admin(), &"c1".into(), &"client2".into())
+        .await
+        .expect("re-binds");
+    assert!(!agent.connection.is_closed(), "it may go on until it is moved");
+    fixture.delete("client2", true).await.expect("deletes");
+    soon("closed", agent.connection.closed()).await;
+    assert!(fixture.server.ids().is_empty());
     fixture.server.stop().await;
 }
