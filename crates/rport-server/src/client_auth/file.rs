@@ -133,7 +133,15 @@ impl Shared {
             let text = format!("{} would become larger than {LIMIT} bytes", self.path.display());
             return Err(ProviderError::Unfit(text));
         }
-        target.replace(&turn, &bytes, &|_| {}).map_err(failed)?;
+        if let Err(error) = target.replace(&turn, &bytes, &|_| {}) {
+            // The documentation asks for a file that is writable, not for its directory.
+            let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+            if !denied || target.overwrite(&turn, &bytes).is_err() {
+                return Err(failed(error));
+            }
+            tracing::warn!(file = %self.path.display(), %error,
+                "client auth file written in place, where a power cut can damage it; make its directory writable");
+        }
         *self.content.write() = Arc::new(Content {
             pairs,
             fingerprint: fingerprint(&bytes),
@@ -182,7 +190,7 @@ fn apply(pairs: &mut Pairs, change: &Change) -> Result<(), ProviderError> {
 fn load(path: &Path) -> Result<Content, StartError> {
     let problem = |text: String| StartError::File {
         path: path.to_owned(),
-        problem: text,
+        problem: format!("{text}; see 'auth_file' in [server]"),
     };
     let length = std::fs::metadata(path)
         .map_err(|error| problem(error.to_string()))?

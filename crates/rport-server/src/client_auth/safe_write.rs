@@ -83,6 +83,15 @@ impl Target {
         replaced
     }
 
+    /// Writes into the file itself, for directories in which this process may make no file. Owner and mode stay, and a
+    /// crash in the middle can leave a mixture, which no later start takes for credentials.
+    pub(super) fn overwrite(&self, _turn: &Turn, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).open(&self.path)?;
+        file.write_all(bytes)?;
+        file.set_len(bytes.len() as u64)?;
+        file.sync_all()
+    }
+
     fn write_neighbour(
         &self,
         neighbour: &Path,
@@ -264,6 +273,24 @@ mod tests {
         fs::create_dir(&fixture.path).expect("makes");
         assert!(replace(&fixture.path, "new", &|_| {}).is_err());
         assert_eq!(names(&fixture.folder), ["client-auth.json"]);
+    }
+
+    #[test]
+    fn in_place_the_file_stays_the_same_one() {
+        let fixture = fixture();
+        let before = fs::metadata(&fixture.path).expect("there").ino();
+        let target = Target::new(&fixture.path).expect("there");
+        let turn = target.take_turn().expect("free");
+        for text in ["longer than it was before", "short", ""] {
+            target.overwrite(&turn, text.as_bytes()).expect("writes");
+            assert_eq!(fs::read_to_string(&fixture.path).expect("reads"), text);
+        }
+        assert_eq!(fs::metadata(&fixture.path).expect("there").ino(), before);
+        fs::remove_file(&fixture.path).expect("removes");
+        assert!(
+            target.overwrite(&turn, b"new").is_err(),
+            "a file that is gone is not made again"
+        );
     }
 
     #[test]

@@ -32,7 +32,10 @@ impl TableSource {
             .map_err(|error| StartError::Database(error.to_string()))?;
         let problem =
             |text: &dyn std::fmt::Display| StartError::Database(format!("{}: {text}", table.place()));
-        let findings = table.check().await.map_err(|error| problem(&error))?;
+        let findings = table.check().await.map_err(|error| match error {
+            TableError::Unavailable(_) => problem(&format_args!("{error}; see [database]")),
+            _ => problem(&error),
+        })?;
         if let Some(id) = findings.incomplete {
             let text =
                 format_args!("the row with id {id:?} has an empty id or password; complete it or delete it");

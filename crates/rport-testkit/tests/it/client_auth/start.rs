@@ -83,7 +83,7 @@ async fn a_file_that_cannot_be_used_is_named_with_the_position() -> anyhow::Resu
         ("{\"client1\": \"hunter2-1\"", ["line 1"]),
         ("", ["line 1"]),
         ("[\"client1\"]", ["object"]),
-        ("{\"client1\": 1234}", ["client1"]),
+        ("{\"client1\": 1234}", ["line 1"]),
         ("{\"\": \"hunter2-1\"}", ["empty"]),
         ("{\"client1\": \"hunter2-1\", \"client2\": \"\"}", ["client2"]),
     ] {
