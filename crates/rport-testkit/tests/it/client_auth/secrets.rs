@@ -35,10 +35,11 @@ const OF_THE_SERVER: [&str; 3] = [
 ];
 
 async fn planted_secrets_are_nowhere(source: Source) -> anyhow::Result<()> {
-    let config = quiet()
+    let mut config = quiet()
         .server("auth_hash = \"argon2id\"")
         .server("auth_reveal = false")
         .server("client_id_binding = \"enforce\"");
+    config.api_lines.push("[metrics]\nenabled = true".to_owned());
     let mut rig = Rig::start_with(source, &[("stored", STORED), ("other", "other password")], config).await?;
     let mut answers = Vec::new();
     let agents = rig.server.config.agents;
@@ -142,6 +143,16 @@ async fn planted_secrets_are_nowhere(source: Source) -> anyhow::Result<()> {
     ] {
         answers.push(rig.api.get(path).await?);
     }
+    let metrics = reqwest::Client::builder().no_proxy().build()?;
+    let metrics = metrics
+        .get(format!("http://{}/metrics", rig.server.config.api))
+        .basic_auth("admin", Some("correct-horse"));
+    let metrics = metrics.send().await?;
+    assert_eq!(metrics.status(), 200);
+    answers.push(rport_testkit::api::Answer {
+        status: 200,
+        body: metrics.text().await?.into(),
+    });
     agent.child.terminate(SOON).await?;
     rig.server.child.terminate(SOON).await?;
     eventually("the server to have said goodbye", SOON, || async {

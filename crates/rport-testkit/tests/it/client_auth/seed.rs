@@ -24,6 +24,7 @@ for_each_source!(
     existing_ids_unknown_ids_and_short_texts_are_refused,
     credentials_with_clients_need_force_and_lose_their_agents,
     only_administrators_are_let_in,
+    every_change_is_audited_without_the_password,
 );
 
 async fn credentials_can_be_read_from_the_source(source: Source) -> anyhow::Result<()> {
@@ -275,6 +276,36 @@ async fn only_administrators_are_let_in(source: Source) -> anyhow::Result<()> {
         assert_eq!(caller.delete("/clients-auth/client1").await?.status, status);
     }
     assert_eq!(rig.stored.pairs()?.len(), 4);
+    Ok(())
+}
+
+async fn every_change_is_audited_without_the_password(source: Source) -> anyhow::Result<()> {
+    let rig = Rig::start(source).await?;
+    assert_eq!(rig.add("client3", "sei5Ohph").await?.status, 201);
+    assert_eq!(rig.add("client3", "sei5Ohph").await?.status, 409);
+    let change = json!({ "password": "another one", "disabled": true });
+    assert_eq!(rig.change("client3", &change).await?.status, 204);
+    assert_eq!(rig.delete("client3", true).await?.status, 204);
+    rig.ids("").await?;
+    let audit = rusqlite::Connection::open(rig.server.data_dir().join("auditlog.db"))?;
+    let mut entries = audit.prepare(
+        "SELECT action || ' ' || affected_id || ' ' || username || ' ' || remote_ip FROM auditlog \
+         WHERE application = 'client.auth' ORDER BY rowid",
+    )?;
+    let entries: Vec<String> = entries
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    // Neither what was refused nor what was only read.
+    assert_eq!(
+        entries,
+        ["create", "update", "delete"].map(|action| format!("{action} client3 admin 127.0.0.1"))
+    );
+    let requests: String =
+        audit.query_row("SELECT group_concat(request) FROM auditlog", [], |row| row.get(0))?;
+    assert!(
+        !requests.contains("sei5Ohph") && !requests.contains("another one"),
+        "{requests}"
+    );
     Ok(())
 }
 
