@@ -85,10 +85,12 @@ pub(crate) async fn get(ctx: Ctx, Path(id): Path<ClientAuthId>) -> ApiResult<Dat
     )
 )]
 pub(crate) async fn add(ctx: Ctx, body: Body<NewClientAuth>) -> Result<Response, Response> {
-    let new = writable(&ctx, body)?;
+    let service = ctx.server().client_auth();
+    service.check_writable(&ctx.actor).map_err(refusal)?;
+    let Json(new) = body?;
     let id = ClientAuthId::from(new.id.as_str());
     let request = addition(new).map_err(refusal)?;
-    let outcome = ctx.server().client_auth().add(&ctx.actor, request).await;
+    let outcome = service.add(&ctx.actor, request).await;
     let generated = outcome.map_err(refusal)?.generated;
     Ok(made(StatusCode::CREATED, &id, generated).unwrap_or_else(|| StatusCode::CREATED.into_response()))
 }
@@ -119,9 +121,11 @@ pub(crate) async fn change(
     Path(id): Path<ClientAuthId>,
     body: Body<ClientAuthChange>,
 ) -> Result<Response, Response> {
-    let change = writable(&ctx, body)?;
+    let service = ctx.server().client_auth();
+    service.check_writable(&ctx.actor).map_err(refusal)?;
+    let Json(change) = body?;
     let request = alteration(change).map_err(refusal)?;
-    let outcome = ctx.server().client_auth().update(&ctx.actor, &id, request).await;
+    let outcome = service.update(&ctx.actor, &id, request).await;
     let generated = outcome.map_err(refusal)?.generated;
     Ok(made(StatusCode::OK, &id, generated).unwrap_or_else(|| StatusCode::NO_CONTENT.into_response()))
 }
@@ -197,15 +201,6 @@ pub(crate) async fn bind(
     let bound = ctx.server().client_auth().rebind(&ctx.actor, &id, &auth).await;
     bound.map_err(refusal)?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// The body, if the caller may write at all.
-fn writable<T>(ctx: &Ctx, body: Body<T>) -> Result<T, Response> {
-    ctx.server()
-        .client_auth()
-        .check_writable(&ctx.actor)
-        .map_err(refusal)?;
-    body.map(|Json(body)| body)
 }
 
 fn refusal(error: Error) -> Response {
