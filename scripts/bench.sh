@@ -15,4 +15,4 @@ if ! command -v rathole >/dev/null 2>&1 && [ ! -x target/tools/bin/rathole ]; th
   rm -rf target/tools/build
 fi
 
-exec target/release/rport-bench "$@"
+exec "${CARGO_TARGET_DIR:-target}/release/rport-bench" "$@"

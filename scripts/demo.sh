@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the programs, starts a server and an agent in ./demo-data, opens a tunnel through the API, fetches something
-# through it and says what to try next. Stays up until Ctrl-C; with ONCE=1 it ends after the check.
+# through it and says what to try next. Stays up until Ctrl-C; with ONCE=1 it ends after the check. RPORT_BIN_DIR names a
+# directory with rportd and rport to take instead of building them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -47,9 +48,13 @@ wait_for() {
   done
 }
 
-say "Building release binaries (a few minutes the first time)"
-cargo build --release -p rportd -p rport-agent
-bin=$PWD/target/release
+if [ -n "${RPORT_BIN_DIR:-}" ]; then
+  bin=$RPORT_BIN_DIR
+else
+  say "Building release binaries (a few minutes the first time)"
+  cargo build --release -p rportd -p rport-agent
+  bin=$(cd "${CARGO_TARGET_DIR:-target}/release" && pwd)
+fi
 
 rm -rf "$data"
 mkdir -p "$data/server" "$data/agent"

@@ -30,8 +30,11 @@ check() {
 
 # All tests of the workspace; each counts by itself.
 run_tests() {
-  # The programs, for the tests that start them.
-  cargo test --workspace --no-run || return 1
+  # The programs too, for the tests that start them: all targets in one build share everything below them.
+  cargo build --workspace --all-targets || return 1
+  RPORT_BIN_DIR=$(cd "${CARGO_TARGET_DIR:-target}/debug" && pwd)
+  # Most tests wait for processes and deadlines rather than for the processor.
+  export RPORT_BIN_DIR RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
   timeout --kill-after=10 1800 cargo test --workspace --no-fail-fast 2>&1 | tee "$log"
   local status=${PIPESTATUS[0]}
   local counts
