@@ -55,8 +55,9 @@ impl Simulator {
             let (fleet, links, group) = (fleet.clone(), links.clone(), tasks.clone());
             agents.push(tasks.spawn("simulated agent", async move {
                 let (connection, incoming) = admit(&fleet, number, &group).await?;
-                drop(slot);
                 links.lock().push(connection);
+                // Only now: when all slots are free, all links are in the list.
+                drop(slot);
                 serve(incoming).await;
                 anyhow::Ok(())
             }));

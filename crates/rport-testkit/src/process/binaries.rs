@@ -20,7 +20,7 @@ pub struct Binaries {
 /// Finds the programs beside the running test or benchmark.
 ///
 /// `cargo test -p rport-testkit` does not build the programs of other packages, so the first call in a test builds
-/// them (a moment when they are fresh). `RPORT_BIN_DIR` names a directory to take them from instead.
+/// them (a moment when they are fresh). `RPORT_BIN_DIR` names a directory to take them from instead, as `make test` does.
 ///
 /// # Panics
 ///
@@ -67,9 +67,15 @@ fn inside(dir: &Path) -> anyhow::Result<Binaries> {
 fn build(profile_dir: &Path) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["build", "--quiet", "--workspace", "--bins"]);
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args([
+        "build",
+        "--quiet",
+        "-p",
+        "rportd",
+        "-p",
+        "rport-agent",
+        "--bins",
+    ]);
     if profile_dir.ends_with("release") {
         command.arg("--release");
     }
