@@ -68,7 +68,11 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(routes!(clients::get, clients::delete))
         .routes(routes!(clients_auth::bind))
         .routes(routes!(clients_auth::list, clients_auth::add))
-        .routes(routes!(clients_auth::get, clients_auth::change, clients_auth::delete))
+        .routes(routes!(
+            clients_auth::get,
+            clients_auth::change,
+            clients_auth::delete
+        ))
         .routes(routes!(tunnels::open))
         .routes(routes!(tunnels::close))
         .routes(routes!(tunnels::set_acl))

@@ -62,7 +62,15 @@ impl AboutService {
         login: Option<Login>,
     ) -> Self {
         let fingerprint = fingerprint.to_string();
-        Self { inner: Arc::new(Inner { about: Arc::new(about), fingerprint, registry, client_auth, login }) }
+        Self {
+            inner: Arc::new(Inner {
+                about: Arc::new(about),
+                fingerprint,
+                registry,
+                client_auth,
+                login,
+            }),
+        }
     }
 
     /// The state of the server. Every authenticated user may ask.
@@ -77,7 +85,10 @@ impl AboutService {
             clients_disconnected: known.saturating_sub(connected),
             clients_auth_source: source,
             clients_auth_mode: if writable { "Read Write" } else { "Read Only" },
-            users_auth_source: inner.login.as_ref().map_or("", |login| login.users().source_name()),
+            users_auth_source: inner
+                .login
+                .as_ref()
+                .map_or("", |login| login.users().source_name()),
         }
     }
 
@@ -89,6 +100,9 @@ impl AboutService {
         let gone = || Error::not_found(format!("cannot find user by username '{}'", actor.user));
         let login = self.inner.login.as_ref().ok_or_else(gone)?;
         let user = login.users().find(&actor.user).await?.ok_or_else(gone)?;
-        Ok(Me { actor: actor.clone(), two_fa_send_to: user.two_fa_send_to.clone() })
+        Ok(Me {
+            actor: actor.clone(),
+            two_fa_send_to: user.two_fa_send_to.clone(),
+        })
     }
 }

@@ -24,7 +24,12 @@ impl Actor {
     /// A user of a source that grants every permission to everybody: the static user and the user file know no
     /// details of groups (rest-api.md 7).
     pub(crate) fn new(user: UserName, groups: &[String], address: IpAddr) -> Self {
-        Self { user, groups: groups.into(), permissions: Permissions::all(), address }
+        Self {
+            user,
+            groups: groups.into(),
+            permissions: Permissions::all(),
+            address,
+        }
     }
 
     /// Whether the user may see all clients and use the routes for administrators.
@@ -40,7 +45,9 @@ impl Actor {
         if self.permissions.contains(permission) {
             return Ok(());
         }
-        Err(Error::forbidden(format!("user does not have \"{permission}\" permission")))
+        Err(Error::forbidden(format!(
+            "user does not have \"{permission}\" permission"
+        )))
     }
 
     /// Passes administrators.
@@ -52,7 +59,9 @@ impl Actor {
             return Ok(());
         }
         let group = ADMINISTRATORS;
-        Err(Error::forbidden(format!("current user should belong to {group} group to access this resource")))
+        Err(Error::forbidden(format!(
+            "current user should belong to {group} group to access this resource"
+        )))
     }
 
     pub(crate) fn may_access(&self, client: &ClientRecord) -> bool {
@@ -61,7 +70,11 @@ impl Actor {
     }
 
     pub(crate) fn require_access(&self, client: &ClientRecord) -> Result<(), Error> {
-        if self.may_access(client) { Ok(()) } else { Err(access_denied([&client.id])) }
+        if self.may_access(client) {
+            Ok(())
+        } else {
+            Err(access_denied([&client.id]))
+        }
     }
 }
 
@@ -82,13 +95,21 @@ mod tests {
             id: "c1".into(),
             client_auth_id: "rport".into(),
             disconnected_at: None,
-            details: ClientDetails { allowed_user_groups: Some(vec!["ops".into()]), ..ClientDetails::default() },
+            details: ClientDetails {
+                allowed_user_groups: Some(vec!["ops".into()]),
+                ..ClientDetails::default()
+            },
         };
         assert!(actor(&["Administrators"]).require_access(&client).is_ok());
         assert!(actor(&["ops"]).require_access(&client).is_ok());
         let error = actor(&["dev"]).require_access(&client).expect_err("refused");
-        assert_eq!((error.kind, error.title.as_str()), (Kind::Forbidden, "Access denied to client(s) with ID(s): c1"));
-        assert!(actor(&["Administrators"]).require_admin().is_ok() && actor(&["ops"]).require_admin().is_err());
+        assert_eq!(
+            (error.kind, error.title.as_str()),
+            (Kind::Forbidden, "Access denied to client(s) with ID(s): c1")
+        );
+        assert!(
+            actor(&["Administrators"]).require_admin().is_ok() && actor(&["ops"]).require_admin().is_err()
+        );
     }
 
     #[test]

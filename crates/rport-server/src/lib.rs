@@ -25,8 +25,8 @@ pub use actor::Actor;
 pub use audit::AuditOptions;
 pub use client_auth::{
     ClientAuthChange, ClientAuthOptions, ClientAuthOutcome, ClientAuthSource, ClientAuthTool, ClientAuths,
-    ClientIdBinding, DatabaseOptions, DatabaseServer, MAX_GRACE, NewClientAuth, NewPassword, Pair, PasswordHashing,
-    UnknownWord,
+    ClientIdBinding, DatabaseOptions, DatabaseServer, MAX_GRACE, NewClientAuth, NewPassword, Pair,
+    PasswordHashing, UnknownWord,
 };
 pub use clients::Clients;
 pub use error::StartError;

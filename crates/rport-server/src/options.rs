@@ -67,7 +67,10 @@ impl Default for ListenerOptions {
             max_pending: 4096,
             max_pending_per_ip: 2560,
             login_wait: Duration::from_secs(2),
-            ban: Some(BanOptions { max_failed: 5, duration: Duration::from_secs(3600) }),
+            ban: Some(BanOptions {
+                max_failed: 5,
+                duration: Duration::from_secs(3600),
+            }),
             deadlines: Deadlines::default(),
         }
     }
@@ -221,7 +224,10 @@ impl Default for LoginOptions {
         Self {
             jwt_secret: Secret::default(),
             user_wait: Duration::from_secs(2),
-            ban: Some(BanOptions { max_failed: 10, duration: Duration::from_secs(600) }),
+            ban: Some(BanOptions {
+                max_failed: 10,
+                duration: Duration::from_secs(600),
+            }),
             trusted_proxies: Vec::new(),
         }
     }
@@ -291,9 +297,16 @@ mod tests {
     use super::*;
 
     fn check(peer: &str, forwarded: &[&str], expected: &str) {
-        let trusted = ["10.0.0.0/8".parse().expect("a network"), "::1/128".parse().expect("a network")];
+        let trusted = [
+            "10.0.0.0/8".parse().expect("a network"),
+            "::1/128".parse().expect("a network"),
+        ];
         let address = client_address(peer.parse().expect("an address"), forwarded, &trusted);
-        assert_eq!(address, expected.parse::<IpAddr>().expect("an address"), "{peer} {forwarded:?}");
+        assert_eq!(
+            address,
+            expected.parse::<IpAddr>().expect("an address"),
+            "{peer} {forwarded:?}"
+        );
     }
 
     #[test]

@@ -59,14 +59,26 @@ impl Server {
     /// # Errors
     /// A file that cannot be used, or an option this version does not support.
     pub async fn start(options: Options, parts: Parts) -> Result<Self, StartError> {
-        let Parts { store, host_key, clock, tasks } = parts;
+        let Parts {
+            store,
+            host_key,
+            clock,
+            tasks,
+        } = parts;
         let provider = client_auth::open(&options.client_auth.source, &tasks).await?;
         let login = match &options.users {
             Some(source) => {
                 let users = users::open(source)?;
                 let trusted = options.login.trusted_proxies.clone();
                 let sessions = store.api_sessions().clone();
-                Some(Login::new(&options.login, trusted, users, sessions, &clock, &tasks))
+                Some(Login::new(
+                    &options.login,
+                    trusted,
+                    users,
+                    sessions,
+                    &clock,
+                    &tasks,
+                ))
             }
             None => None,
         };
@@ -74,8 +86,11 @@ impl Server {
         let left = store.clients().disconnect_all(clock.now_local()).await?;
         let records = store.clients().all().await?;
         tracing::info!(clients = records.len(), were_connected = left, "clients loaded");
-        let registry =
-            Arc::new(Registry::new(store.clients().clone(), records, !options.clients.auth_multiuse));
+        let registry = Arc::new(Registry::new(
+            store.clients().clone(),
+            records,
+            !options.clients.auth_multiuse,
+        ));
         let client_auth = ClientAuths::new(
             options.client_auth,
             Needs {
@@ -124,23 +139,44 @@ impl Server {
             sessions,
             tasks.clone(),
         )?;
-        let watch = clients::watch(registry.clone(), options.clients.clone(), clock.clone(), tasks.clone());
+        let watch = clients::watch(
+            registry.clone(),
+            options.clients.clone(),
+            clock.clone(),
+            tasks.clone(),
+        );
         tasks.spawn("liveness", watch);
         if let Some(purge) = options.clients.purge {
-            tasks.spawn("purge", clients::purge(registry.clone(), purge, clock.clone(), tasks.clone()));
+            tasks.spawn(
+                "purge",
+                clients::purge(registry.clone(), purge, clock.clone(), tasks.clone()),
+            );
         }
         if let Some(login) = login.clone() {
             tasks.spawn("session_cleanup", remove_expired_sessions(login, tasks.clone()));
         }
         tasks.spawn("client_auth_upkeep", client_auth.clone().keep_up());
         let clients = Clients::new(registry);
-        let inner = Inner { listener, clients, tunnels, login, client_auth, about, store, tasks };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner {
+            listener,
+            clients,
+            tunnels,
+            login,
+            client_auth,
+            about,
+            store,
+            tasks,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// Lets agents in on a listener. May be called for several.
     pub fn listen(&self, listener: TcpListener) {
-        self.inner.tasks.spawn("client_listener", self.inner.listener.clone().run(listener));
+        self.inner
+            .tasks
+            .spawn("client_listener", self.inner.listener.clone().run(listener));
     }
 
     /// The clients.
@@ -190,7 +226,10 @@ impl Server {
     /// # Errors
     /// What is wrong with the file.
     pub fn reload_users(&self) -> Result<(), StartError> {
-        self.inner.login.as_ref().map_or(Ok(()), |login| login.users().reload())
+        self.inner
+            .login
+            .as_ref()
+            .map_or(Ok(()), |login| login.users().reload())
     }
 
     /// Ends in order: asks all tasks to finish, waits up to `grace`, then saves what is left and closes the files.

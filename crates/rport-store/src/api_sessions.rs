@@ -5,8 +5,8 @@
 //! microseconds, or one more than the highest id seen if that is greater: it rises for ever without any bookkeeping
 //! that a return to the Go server would leave behind, and stays below 2⁵³, so that JavaScript keeps it exact.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
 use rport_domain::{ApiSessionId, UserName};
@@ -73,7 +73,10 @@ pub struct ApiSessions {
 impl ApiSessions {
     pub(crate) fn open(options: &StoreOptions) -> Result<Self, StoreError> {
         let database = Database::open(&options.data_dir.join("api_sessions.db"), options.wal, MIGRATIONS)?;
-        Ok(Self { database, last_id: Arc::default() })
+        Ok(Self {
+            database,
+            last_id: Arc::default(),
+        })
     }
 
     /// Stores a new login under an id nobody had before; `session.id` is ignored. `now` is the base of the id.
@@ -102,7 +105,10 @@ impl ApiSessions {
                     ])?;
                 // Only the writer thread comes here, one write at a time.
                 last_id.store(id, Ordering::Relaxed);
-                Ok(ApiSession { id: ApiSessionId(id), ..session })
+                Ok(ApiSession {
+                    id: ApiSessionId(id),
+                    ..session
+                })
             })
             .await
     }
@@ -124,8 +130,9 @@ impl ApiSessions {
         let user = user.to_string();
         self.database
             .read(move |connection| {
-                let mut query = connection
-                    .prepare_cached(&format!("{SELECT} WHERE username = ?1 ORDER BY DATETIME(last_access_at)"))?;
+                let mut query = connection.prepare_cached(&format!(
+                    "{SELECT} WHERE username = ?1 ORDER BY DATETIME(last_access_at)"
+                ))?;
                 query.query_map([user], session)?.collect()
             })
             .await
@@ -170,7 +177,9 @@ impl ApiSessions {
         let user = user.to_string();
         self.database
             .write(move |connection| {
-                connection.prepare_cached("DELETE FROM api_sessions WHERE username = ?1")?.execute([user])
+                connection
+                    .prepare_cached("DELETE FROM api_sessions WHERE username = ?1")?
+                    .execute([user])
             })
             .await
     }

@@ -68,8 +68,8 @@ impl Clients {
     pub async fn all(&self) -> Result<Vec<ClientRecord>, StoreError> {
         self.database
             .read(|connection| {
-                let mut query =
-                    connection.prepare_cached("SELECT id, client_auth_id, disconnected_at, details FROM clients")?;
+                let mut query = connection
+                    .prepare_cached("SELECT id, client_auth_id, disconnected_at, details FROM clients")?;
                 let mut rows = query.query([])?;
                 let mut records = Vec::new();
                 while let Some(row) = rows.next()? {
@@ -77,7 +77,11 @@ impl Clients {
                         Ok(record) => records.push(record),
                         Err(problem) => {
                             let id: String = row.get(0).unwrap_or_default();
-                            tracing::error!(client.id = id, problem, "clients.db: a row cannot be read and is left out");
+                            tracing::error!(
+                                client.id = id,
+                                problem,
+                                "clients.db: a row cannot be read and is left out"
+                            );
                         }
                     }
                 }
@@ -114,7 +118,10 @@ impl Clients {
     pub async fn disconnect_all(&self, at: DateTime<FixedOffset>) -> Result<usize, StoreError> {
         self.database
             .write(move |connection| {
-                connection.execute("UPDATE clients SET disconnected_at = ?1 WHERE disconnected_at IS NULL", [GoTime(at)])
+                connection.execute(
+                    "UPDATE clients SET disconnected_at = ?1 WHERE disconnected_at IS NULL",
+                    [GoTime(at)],
+                )
             })
             .await
     }
@@ -122,7 +129,9 @@ impl Clients {
     /// Forgets a client. Its stored tunnels stay, as with the Go server. Returns whether there was such a client.
     pub async fn delete(&self, id: &ClientId) -> Result<bool, StoreError> {
         let id = id.to_string();
-        self.database.write(move |connection| delete_row(connection, &id)).await
+        self.database
+            .write(move |connection| delete_row(connection, &id))
+            .await
     }
 
     pub(crate) async fn close(&self) {
@@ -155,13 +164,21 @@ impl ClientRow {
                  ON CONFLICT (id) DO UPDATE SET client_auth_id = excluded.client_auth_id,
                      disconnected_at = excluded.disconnected_at, details = excluded.details",
             )?
-            .execute(params![self.id, self.client_auth_id, self.disconnected_at, self.details])?;
+            .execute(params![
+                self.id,
+                self.client_auth_id,
+                self.disconnected_at,
+                self.details
+            ])?;
         Ok(())
     }
 }
 
 fn delete_row(connection: &Connection, id: &str) -> rusqlite::Result<bool> {
-    Ok(connection.prepare_cached("DELETE FROM clients WHERE id = ?1")?.execute([id])? > 0)
+    Ok(connection
+        .prepare_cached("DELETE FROM clients WHERE id = ?1")?
+        .execute([id])?
+        > 0)
 }
 
 fn record(row: &Row<'_>) -> Result<ClientRecord, String> {

@@ -57,7 +57,9 @@ impl Database {
         migrate(&mut connection)?;
         let reader = connect(path, wal)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let name = path
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let thread = std::thread::Builder::new()
             .name(format!("store {name}"))
             .spawn({
@@ -87,7 +89,9 @@ impl Database {
         let closed = || StoreError::new(&self.inner.path, StoreErrorKind::Closed);
         let jobs = self.inner.jobs.lock().clone().ok_or_else(closed)?;
         let (answer, outcome) = oneshot::channel();
-        jobs.send(Box::new(Write { work, answer })).await.map_err(|_| closed())?;
+        jobs.send(Box::new(Write { work, answer }))
+            .await
+            .map_err(|_| closed())?;
         drop(jobs);
         outcome.await.map_err(|_| closed())?
     }
@@ -120,20 +124,29 @@ impl Database {
 
 fn connect(path: &Path, wal: bool) -> Result<Connection, StoreError> {
     let failed = |error| StoreError::sqlite(path, error);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // The bundled SQLite switches foreign keys on, the Go server never does: with them on, replacing a client would
     // delete its stored tunnels (storage.md 13).
-    connection.pragma_update(None, "foreign_keys", "OFF").map_err(failed)?;
-    connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+    connection
+        .pragma_update(None, "foreign_keys", "OFF")
+        .map_err(failed)?;
+    connection
+        .pragma_update(None, "synchronous", "FULL")
+        .map_err(failed)?;
     if wal {
         // Answers with the mode, which `pragma_update` would take for an error.
-        connection.query_row("PRAGMA journal_mode=WAL", [], |_| Ok(())).map_err(failed)?;
+        connection
+            .query_row("PRAGMA journal_mode=WAL", [], |_| Ok(()))
+            .map_err(failed)?;
     } else {
         // The first statement that touches the file: finds out now whether it is a database at all.
-        connection.query_row("PRAGMA schema_version", [], |_| Ok(())).map_err(failed)?;
+        connection
+            .query_row("PRAGMA schema_version", [], |_| Ok(()))
+            .map_err(failed)?;
     }
     Ok(connection)
 }
@@ -167,7 +180,10 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
 mod tests {
     use super::*;
 
-    const TABLE: &[Migration] = &[Migration { version: 1, sql: "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)" }];
+    const TABLE: &[Migration] = &[Migration {
+        version: 1,
+        sql: "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)",
+    }];
 
     fn open() -> (Database, tempfile::TempDir) {
         let directory = tempfile::tempdir().expect("a directory");
@@ -176,11 +192,14 @@ mod tests {
     }
 
     async fn insert(database: &Database, number: i64) -> Result<usize, StoreError> {
-        database.write(move |connection| connection.execute("INSERT INTO t VALUES (?1, 'x')", [number])).await
+        database
+            .write(move |connection| connection.execute("INSERT INTO t VALUES (?1, 'x')", [number]))
+            .await
     }
 
     async fn count(database: &Database) -> i64 {
-        let count = |connection: &Connection| connection.query_row("SELECT COUNT(*) FROM t", [], |row| row.get(0));
+        let count =
+            |connection: &Connection| connection.query_row("SELECT COUNT(*) FROM t", [], |row| row.get(0));
         database.read(count).await.expect("counts")
     }
 
@@ -199,11 +218,20 @@ mod tests {
         });
         let panics = database.write(|_| -> rusqlite::Result<usize> { panic!("a bug in a query") });
         let release = async { go.send(()).expect("the writer is still there") };
-        let all = tokio::join!(busy, insert(&database, 1), half, panics, insert(&database, 2), release);
+        let all = tokio::join!(
+            busy,
+            insert(&database, 1),
+            half,
+            panics,
+            insert(&database, 2),
+            release
+        );
         assert!(all.0.is_ok() && all.1.is_ok() && all.4.is_ok());
         assert!(all.2.is_err() && all.3.is_err());
         assert_eq!(count(&database).await, 3);
-        insert(&database, 7).await.expect("the half of the failed write is gone");
+        insert(&database, 7)
+            .await
+            .expect("the half of the failed write is gone");
     }
 
     #[tokio::test]
@@ -211,10 +239,15 @@ mod tests {
         let (database, _directory) = open();
         let limit = |pages: i64| {
             move |connection: &Connection| {
-                connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get::<_, i64>(0))
+                connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| {
+                    row.get::<_, i64>(0)
+                })
             }
         };
-        database.write(limit(1)).await.expect("no page more than there are");
+        database
+            .write(limit(1))
+            .await
+            .expect("no page more than there are");
         let big = database
             .write(|connection| connection.execute("INSERT INTO t VALUES (1, ?1)", ["x".repeat(100_000)]))
             .await;

@@ -49,11 +49,19 @@ pub enum StoreErrorKind {
 
 impl StoreError {
     pub(crate) fn new(path: &Path, kind: StoreErrorKind) -> Self {
-        Self { path: path.to_owned(), kind, source: None }
+        Self {
+            path: path.to_owned(),
+            kind,
+            source: None,
+        }
     }
 
     pub(crate) fn sqlite(path: &Path, error: rusqlite::Error) -> Self {
-        Self { path: path.to_owned(), kind: classify(&error), source: Some(Arc::new(error)) }
+        Self {
+            path: path.to_owned(),
+            kind: classify(&error),
+            source: Some(Arc::new(error)),
+        }
     }
 
     pub(crate) fn io(path: &Path, error: &std::io::Error) -> Self {
@@ -85,7 +93,10 @@ impl fmt::Display for StoreError {
         let path = self.path.display();
         match &self.kind {
             StoreErrorKind::DiskFull => {
-                write!(f, "database {path}: the disk is full; free some space on its file system")
+                write!(
+                    f,
+                    "database {path}: the disk is full; free some space on its file system"
+                )
             }
             StoreErrorKind::NotADatabase => write!(
                 f,
@@ -100,7 +111,10 @@ impl fmt::Display for StoreError {
                 "database {path}: the file cannot be opened for writing; make its directory exist and both writable for the user of this process"
             ),
             StoreErrorKind::Busy => {
-                write!(f, "database {path}: another process keeps the file locked; is a second server running?")
+                write!(
+                    f,
+                    "database {path}: another process keeps the file locked; is a second server running?"
+                )
             }
             StoreErrorKind::Dirty { version } => write!(
                 f,
@@ -146,7 +160,9 @@ fn classify(error: &rusqlite::Error) -> StoreErrorKind {
         ErrorCode::DiskFull => StoreErrorKind::DiskFull,
         ErrorCode::NotADatabase => StoreErrorKind::NotADatabase,
         ErrorCode::DatabaseCorrupt => StoreErrorKind::Damaged,
-        ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied => StoreErrorKind::Unwritable,
+        ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
+            StoreErrorKind::Unwritable
+        }
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreErrorKind::Busy,
         // A full disk shows up here when it is the shared-memory file that cannot grow.
         ErrorCode::SystemIoFailure if code.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => {

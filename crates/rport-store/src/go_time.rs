@@ -14,7 +14,9 @@ pub(crate) struct GoTime(pub(crate) DateTime<FixedOffset>);
 impl GoTime {
     /// What the Go driver makes of text it cannot read: the zero time, no error.
     pub(crate) fn zero() -> Self {
-        let midnight = NaiveDate::from_ymd_opt(1, 1, 1).expect("a valid date").and_time(NaiveTime::MIN);
+        let midnight = NaiveDate::from_ymd_opt(1, 1, 1)
+            .expect("a valid date")
+            .and_time(NaiveTime::MIN);
         Self(midnight.and_utc().fixed_offset())
     }
 
@@ -26,7 +28,12 @@ impl GoTime {
                 return Some(Self(time));
             }
         }
-        for form in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"] {
+        for form in [
+            "%Y-%m-%d %H:%M:%S%.f",
+            "%Y-%m-%dT%H:%M:%S%.f",
+            "%Y-%m-%d %H:%M",
+            "%Y-%m-%dT%H:%M",
+        ] {
             if let Ok(time) = NaiveDateTime::parse_from_str(text, form) {
                 return Some(Self(time.and_utc().fixed_offset()));
             }
@@ -70,9 +77,10 @@ impl ToSql for GoTime {
 impl FromSql for GoTime {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         match value {
-            ValueRef::Text(text) => {
-                Ok(std::str::from_utf8(text).ok().and_then(Self::parse).unwrap_or_else(Self::zero))
-            }
+            ValueRef::Text(text) => Ok(std::str::from_utf8(text)
+                .ok()
+                .and_then(Self::parse)
+                .unwrap_or_else(Self::zero)),
             // The Go driver also takes plain numbers: seconds, or milliseconds when they would be seconds far away.
             ValueRef::Integer(number) => {
                 let time = if number.unsigned_abs() > 1_000_000_000_000 {
@@ -96,7 +104,11 @@ mod tests {
 
     fn check(text: &str, rfc3339: &str) {
         let read = GoTime::parse(text).expect("a known form");
-        assert_eq!(read.0, DateTime::parse_from_rfc3339(rfc3339).expect("test data"), "{text}");
+        assert_eq!(
+            read.0,
+            DateTime::parse_from_rfc3339(rfc3339).expect("test data"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -117,11 +129,17 @@ mod tests {
     #[test]
     fn the_written_form_cuts_zeros_and_keeps_the_zone() {
         let zone = FixedOffset::east_opt(2 * 3600).expect("a valid offset");
-        let time = zone.with_ymd_and_hms(2024, 5, 1, 12, 0, 0).single().expect("a valid time");
+        let time = zone
+            .with_ymd_and_hms(2024, 5, 1, 12, 0, 0)
+            .single()
+            .expect("a valid time");
         assert_eq!(GoTime(time).to_text(), "2024-05-01 12:00:00+02:00");
         let time = time + chrono::Duration::milliseconds(120);
         assert_eq!(GoTime(time).to_text(), "2024-05-01 12:00:00.12+02:00");
-        assert_eq!(GoTime::from(time.to_utc()).to_text(), "2024-05-01 10:00:00.12+00:00");
+        assert_eq!(
+            GoTime::from(time.to_utc()).to_text(),
+            "2024-05-01 10:00:00.12+00:00"
+        );
     }
 
     proptest! {

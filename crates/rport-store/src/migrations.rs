@@ -34,14 +34,26 @@ pub(crate) fn migrate(
     let known = migrations.last().map_or(0, |migration| migration.version);
     let current = current_version(connection, path)?;
     if current > known {
-        return Err(StoreError::new(path, StoreErrorKind::Newer { found: current, known }));
+        return Err(StoreError::new(
+            path,
+            StoreErrorKind::Newer {
+                found: current,
+                known,
+            },
+        ));
     }
     for migration in migrations.iter().filter(|migration| migration.version > current) {
-        let step = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        step.execute_batch(migration.sql).map_err(failed)?;
-        step.execute("DELETE FROM schema_migrations", []).map_err(failed)?;
-        step.execute("INSERT INTO schema_migrations (version, dirty) VALUES (?1, 'false')", [migration.version])
+        let step = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed)?;
+        step.execute_batch(migration.sql).map_err(failed)?;
+        step.execute("DELETE FROM schema_migrations", [])
+            .map_err(failed)?;
+        step.execute(
+            "INSERT INTO schema_migrations (version, dirty) VALUES (?1, 'false')",
+            [migration.version],
+        )
+        .map_err(failed)?;
         step.commit().map_err(failed)?;
         tracing::debug!(file = %path.display(), version = migration.version, "database schema migrated");
     }
@@ -50,17 +62,32 @@ pub(crate) fn migrate(
 
 /// Brings a file the Go server does not know to the newest version. Each step of `schema` leads to the version of its
 /// position, counted from 1 and kept in `user_version`.
-pub(crate) fn migrate_own(connection: &mut Connection, path: &Path, schema: &[&str]) -> Result<(), StoreError> {
+pub(crate) fn migrate_own(
+    connection: &mut Connection,
+    path: &Path,
+    schema: &[&str],
+) -> Result<(), StoreError> {
     let failed = |error| StoreError::sqlite(path, error);
-    let current: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    let current: i64 = connection
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(failed)?;
     let known = schema.len() as i64;
     if current > known {
-        return Err(StoreError::new(path, StoreErrorKind::Newer { found: current, known }));
+        return Err(StoreError::new(
+            path,
+            StoreErrorKind::Newer {
+                found: current,
+                known,
+            },
+        ));
     }
     for (version, sql) in (1..).zip(schema).filter(|(version, _)| *version > current) {
-        let step = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let step = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
         step.execute_batch(sql).map_err(failed)?;
-        step.pragma_update(None, "user_version", version).map_err(failed)?;
+        step.pragma_update(None, "user_version", version)
+            .map_err(failed)?;
         step.commit().map_err(failed)?;
     }
     Ok(())
@@ -68,9 +95,11 @@ pub(crate) fn migrate_own(connection: &mut Connection, path: &Path, schema: &[&s
 
 fn current_version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let row: Option<(i64, Value)> = connection
-        .query_row("SELECT version, dirty FROM schema_migrations LIMIT 1", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
+        .query_row(
+            "SELECT version, dirty FROM schema_migrations LIMIT 1",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
         .optional()
         .map_err(|error| StoreError::sqlite(path, error))?;
     let Some((version, dirty)) = row else { return Ok(0) };

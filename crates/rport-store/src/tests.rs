@@ -10,7 +10,10 @@ use rusqlite::Connection;
 use crate::{ApiSession, Store, StoreErrorKind, StoreOptions};
 
 fn options(directory: &Path) -> StoreOptions {
-    StoreOptions { data_dir: directory.to_owned(), wal: true }
+    StoreOptions {
+        data_dir: directory.to_owned(),
+        wal: true,
+    }
 }
 
 fn open(directory: &Path) -> Store {
@@ -22,7 +25,10 @@ fn record(id: &str) -> ClientRecord {
         id: ClientId::new(id),
         client_auth_id: ClientAuthId::new("rport"),
         disconnected_at: None,
-        details: ClientDetails { name: format!("name of {id}"), ..ClientDetails::default() },
+        details: ClientDetails {
+            name: format!("name of {id}"),
+            ..ClientDetails::default()
+        },
     }
 }
 
@@ -65,21 +71,40 @@ async fn a_go_servers_file_is_read_and_stays_its_own() {
     let mut records = store.clients().all().await.expect("reads");
     records.sort_by(|a, b| a.id.cmp(&b.id));
     let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
-    assert_eq!(ids, ["bare", "connected", "iso", "nanos", "nonsense", "seconds", "utc"], "all but the broken row");
-    let noon = Utc.with_ymd_and_hms(2024, 5, 1, 10, 0, 0).single().expect("a time");
+    assert_eq!(
+        ids,
+        ["bare", "connected", "iso", "nanos", "nonsense", "seconds", "utc"],
+        "all but the broken row"
+    );
+    let noon = Utc
+        .with_ymd_and_hms(2024, 5, 1, 10, 0, 0)
+        .single()
+        .expect("a time");
     let time = |id: &str| {
-        let record = records.iter().find(|record| record.id.as_str() == id).expect("present");
+        let record = records
+            .iter()
+            .find(|record| record.id.as_str() == id)
+            .expect("present");
         record.disconnected_at.map(|time| time.to_utc())
     };
     assert_eq!(time("connected"), None);
-    assert_eq!(time("nanos").map(|time| time.timestamp_subsec_nanos()), Some(123_456_789));
+    assert_eq!(
+        time("nanos").map(|time| time.timestamp_subsec_nanos()),
+        Some(123_456_789)
+    );
     for id in ["utc", "bare", "iso", "seconds"] {
         assert_eq!(time(id), Some(noon), "{id}");
     }
-    assert!(time("nonsense").is_some_and(|time| time < noon), "unreadable times lie in the past");
+    assert!(
+        time("nonsense").is_some_and(|time| time < noon),
+        "unreadable times lie in the past"
+    );
 
     // Write through it, and look at the file with other eyes.
-    let mut changed = records.into_iter().find(|record| record.id.as_str() == "nanos").expect("present");
+    let mut changed = records
+        .into_iter()
+        .find(|record| record.id.as_str() == "nanos")
+        .expect("present");
     changed.details.name = "<new>".into();
     store.clients().save(&changed).await.expect("saves");
     let mut connected = record("connected");
@@ -88,20 +113,33 @@ async fn a_go_servers_file_is_read_and_stays_its_own() {
     store.close().await;
     let connection = Connection::open(&path).expect("opens");
     let (version, dirty): (i64, String) = connection
-        .query_row("SELECT version, dirty FROM schema_migrations", [], |row| Ok((row.get(0)?, row.get(1)?)))
-        .expect("one row");
-    assert_eq!((version, dirty.as_str()), (3, "false"));
-    let (at, details): (String, String) = connection
-        .query_row("SELECT CAST(disconnected_at AS TEXT), details FROM clients WHERE id = 'nanos'", [], |row| {
+        .query_row("SELECT version, dirty FROM schema_migrations", [], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
         .expect("one row");
+    assert_eq!((version, dirty.as_str()), (3, "false"));
+    let (at, details): (String, String) = connection
+        .query_row(
+            "SELECT CAST(disconnected_at AS TEXT), details FROM clients WHERE id = 'nanos'",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .expect("one row");
     assert_eq!(at, "2024-05-01 12:00:00.123456789+02:00");
-    assert!(details.contains(r#""name":"\u003cnew\u003e""#) && details.contains(r#""later":[1]"#), "{details}");
-    let tunnels: i64 =
-        connection.query_row("SELECT COUNT(*) FROM stored_tunnels", [], |row| row.get(0)).expect("counts");
-    assert_eq!(tunnels, 1, "replacing a client must not take its stored tunnels along");
-    let rows: i64 = connection.query_row("SELECT COUNT(*) FROM clients", [], |row| row.get(0)).expect("counts");
+    assert!(
+        details.contains(r#""name":"\u003cnew\u003e""#) && details.contains(r#""later":[1]"#),
+        "{details}"
+    );
+    let tunnels: i64 = connection
+        .query_row("SELECT COUNT(*) FROM stored_tunnels", [], |row| row.get(0))
+        .expect("counts");
+    assert_eq!(
+        tunnels, 1,
+        "replacing a client must not take its stored tunnels along"
+    );
+    let rows: i64 = connection
+        .query_row("SELECT COUNT(*) FROM clients", [], |row| row.get(0))
+        .expect("counts");
     assert_eq!(rows, 8, "the broken row is left alone");
 }
 
@@ -114,7 +152,11 @@ async fn a_new_file_has_the_go_servers_schema() {
         let mut query = connection
             .prepare("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY name")
             .expect("valid");
-        query.query_map([], |row| row.get(0)).expect("runs").collect::<Result<_, _>>().expect("text")
+        query
+            .query_map([], |row| row.get(0))
+            .expect("runs")
+            .collect::<Result<_, _>>()
+            .expect("text")
     };
     assert_eq!(
         names("clients.db"),
@@ -129,12 +171,21 @@ async fn a_new_file_has_the_go_servers_schema() {
     );
     assert_eq!(
         names("api_sessions.db"),
-        ["api_sessions", "idx_expires_at_time", "idx_username", "schema_migrations", "version_unique"]
+        [
+            "api_sessions",
+            "idx_expires_at_time",
+            "idx_username",
+            "schema_migrations",
+            "version_unique"
+        ]
     );
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::metadata(directory.path().join("clients.db")).expect("exists").permissions().mode();
+        let mode = std::fs::metadata(directory.path().join("clients.db"))
+            .expect("exists")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 }
@@ -156,7 +207,9 @@ async fn a_thousand_clients_at_once_are_saved_in_few_transactions() {
     }
     // Not closed: what was acknowledged has to be there for anybody who opens the file now.
     let copy = Connection::open(directory.path().join("clients.db")).expect("opens");
-    let rows: i64 = copy.query_row("SELECT COUNT(*) FROM clients", [], |row| row.get(0)).expect("counts");
+    let rows: i64 = copy
+        .query_row("SELECT COUNT(*) FROM clients", [], |row| row.get(0))
+        .expect("counts");
     assert_eq!(rows, 1000);
 }
 
@@ -182,15 +235,36 @@ async fn clients_come_and_go() {
     clients.save(&record("c1")).await.expect("saves");
     clients.save(&record("c2")).await.expect("saves");
     let at = DateTime::UNIX_EPOCH.fixed_offset();
-    let gone = ClientRecord { disconnected_at: Some(at), ..record("c1") };
-    clients.sync(&gone.id.clone(), move || Some(Arc::new(gone))).await.expect("saves");
-    assert_eq!(clients.disconnect_all(at + chrono::Duration::seconds(5)).await.expect("saves"), 1);
-    let mut times: Vec<_> = clients.all().await.expect("reads").iter().map(|record| record.disconnected_at).collect();
+    let gone = ClientRecord {
+        disconnected_at: Some(at),
+        ..record("c1")
+    };
+    clients
+        .sync(&gone.id.clone(), move || Some(Arc::new(gone)))
+        .await
+        .expect("saves");
+    assert_eq!(
+        clients
+            .disconnect_all(at + chrono::Duration::seconds(5))
+            .await
+            .expect("saves"),
+        1
+    );
+    let mut times: Vec<_> = clients
+        .all()
+        .await
+        .expect("reads")
+        .iter()
+        .map(|record| record.disconnected_at)
+        .collect();
     times.sort();
     assert_eq!(times, [Some(at), Some(at + chrono::Duration::seconds(5))]);
     assert!(clients.delete(&ClientId::new("c1")).await.expect("deletes"));
     assert!(!clients.delete(&ClientId::new("c1")).await.expect("deletes"));
-    clients.sync(&ClientId::new("c2"), || None).await.expect("deletes");
+    clients
+        .sync(&ClientId::new("c2"), || None)
+        .await
+        .expect("deletes");
     assert!(clients.all().await.expect("reads").is_empty());
     store.close().await;
     let error = clients.save(&record("c3")).await.expect_err("closed");
@@ -212,22 +286,44 @@ fn session(user: &str, now: DateTime<Utc>) -> ApiSession {
 async fn session_ids_are_never_given_twice() {
     let directory = tempfile::tempdir().expect("a directory");
     let store = open(directory.path());
-    let now = Utc.with_ymd_and_hms(2024, 5, 1, 10, 0, 0).single().expect("a time");
-    let first = store.api_sessions().create(session("admin", now), now).await.expect("creates");
-    let second = store.api_sessions().create(session("admin", now), now).await.expect("creates");
+    let now = Utc
+        .with_ymd_and_hms(2024, 5, 1, 10, 0, 0)
+        .single()
+        .expect("a time");
+    let first = store
+        .api_sessions()
+        .create(session("admin", now), now)
+        .await
+        .expect("creates");
+    let second = store
+        .api_sessions()
+        .create(session("admin", now), now)
+        .await
+        .expect("creates");
     assert!(second.id > first.id);
     assert!(store.api_sessions().delete(second.id).await.expect("deletes"));
     // The clock stands still or goes back: still a new number.
     let earlier = now - chrono::Duration::days(1);
-    let third = store.api_sessions().create(session("eve", now), earlier).await.expect("creates");
+    let third = store
+        .api_sessions()
+        .create(session("eve", now), earlier)
+        .await
+        .expect("creates");
     assert!(third.id > second.id);
     store.close().await;
 
     let store = open(directory.path());
     let later = now + chrono::Duration::seconds(1);
-    let fourth = store.api_sessions().create(session("eve", later), later).await.expect("creates");
+    let fourth = store
+        .api_sessions()
+        .create(session("eve", later), later)
+        .await
+        .expect("creates");
     assert!(fourth.id > third.id && fourth.id.0 < 1 << 53);
-    assert_eq!(store.api_sessions().find(fourth.id).await.expect("reads"), Some(fourth));
+    assert_eq!(
+        store.api_sessions().find(fourth.id).await.expect("reads"),
+        Some(fourth)
+    );
 }
 
 #[tokio::test]
@@ -235,14 +331,29 @@ async fn sessions_are_found_touched_and_removed() {
     let directory = tempfile::tempdir().expect("a directory");
     let store = open(directory.path());
     let sessions = store.api_sessions();
-    let now = Utc.with_ymd_and_hms(2024, 5, 1, 10, 0, 0).single().expect("a time");
-    let mut one = sessions.create(session("admin", now), now).await.expect("creates");
-    let two = sessions.create(session("admin", now), now).await.expect("creates");
+    let now = Utc
+        .with_ymd_and_hms(2024, 5, 1, 10, 0, 0)
+        .single()
+        .expect("a time");
+    let mut one = sessions
+        .create(session("admin", now), now)
+        .await
+        .expect("creates");
+    let two = sessions
+        .create(session("admin", now), now)
+        .await
+        .expect("creates");
     one.last_access_at = now + chrono::Duration::seconds(60);
     one.expires_at = now + chrono::Duration::seconds(6000);
     sessions.touch(one.clone()).await.expect("saves");
-    assert_eq!(sessions.of_user(&one.user).await.expect("reads"), [two, one.clone()]);
-    let expired = sessions.delete_expired(now + chrono::Duration::seconds(600)).await.expect("deletes");
+    assert_eq!(
+        sessions.of_user(&one.user).await.expect("reads"),
+        [two, one.clone()]
+    );
+    let expired = sessions
+        .delete_expired(now + chrono::Duration::seconds(600))
+        .await
+        .expect("deletes");
     assert_eq!(expired, 1);
     assert_eq!(sessions.delete_of_user(&one.user).await.expect("deletes"), 1);
     assert_eq!(sessions.find(one.id).await.expect("reads"), None);
@@ -255,31 +366,50 @@ fn check_refused(prepare: impl FnOnce(&Path), expected: &StoreErrorKind, words: 
     let error = Store::open(&options(directory.path())).err().expect("refused");
     assert_eq!(error.kind(), expected);
     let text = error.to_string();
-    assert!(text.contains("clients.db") && text.contains(words) && !text.contains('\n'), "{text}");
+    assert!(
+        text.contains("clients.db") && text.contains(words) && !text.contains('\n'),
+        "{text}"
+    );
 }
 
 #[test]
 fn files_that_cannot_be_used_are_named_with_what_to_do() {
     let sql = |batch: &'static str| {
-        move |path: &Path| Connection::open(path).expect("opens").execute_batch(batch).expect("valid")
+        move |path: &Path| {
+            Connection::open(path)
+                .expect("opens")
+                .execute_batch(batch)
+                .expect("valid")
+        }
     };
     check_refused(
         |path| std::fs::write(path, "this is no database, but long enough to look at").expect("writes"),
         &StoreErrorKind::NotADatabase,
         "not a SQLite database",
     );
-    check_refused(|path| std::fs::create_dir(path).expect("creates"), &StoreErrorKind::Unwritable, "writable");
     check_refused(
-        sql("CREATE TABLE schema_migrations (version uint64,dirty bool); INSERT INTO schema_migrations VALUES (2,'true');"),
+        |path| std::fs::create_dir(path).expect("creates"),
+        &StoreErrorKind::Unwritable,
+        "writable",
+    );
+    check_refused(
+        sql(
+            "CREATE TABLE schema_migrations (version uint64,dirty bool); INSERT INTO schema_migrations VALUES (2,'true');",
+        ),
         &StoreErrorKind::Dirty { version: 2 },
         "interrupted in schema migration 2",
     );
     check_refused(
-        sql("CREATE TABLE schema_migrations (version uint64,dirty bool); INSERT INTO schema_migrations VALUES (9,'false');"),
+        sql(
+            "CREATE TABLE schema_migrations (version uint64,dirty bool); INSERT INTO schema_migrations VALUES (9,'false');",
+        ),
         &StoreErrorKind::Newer { found: 9, known: 3 },
         "newer than this program knows (3)",
     );
-    let gone = StoreOptions { data_dir: "/nonexistent/rport".into(), wal: true };
+    let gone = StoreOptions {
+        data_dir: "/nonexistent/rport".into(),
+        wal: true,
+    };
     let error = Store::open(&gone).err().expect("refused");
     assert_eq!(*error.kind(), StoreErrorKind::Unwritable);
 }
@@ -299,13 +429,21 @@ async fn older_files_are_brought_up_to_date() {
         .expect("valid");
     let store = open(directory.path());
     let now = DateTime::UNIX_EPOCH;
-    store.api_sessions().create(session("admin", now), now).await.expect("the new table is there");
+    store
+        .api_sessions()
+        .create(session("admin", now), now)
+        .await
+        .expect("the new table is there");
 }
 
 #[tokio::test]
 async fn without_wal_writes_are_seen_by_readers_too() {
     let directory = tempfile::tempdir().expect("a directory");
-    let store = Store::open(&StoreOptions { data_dir: directory.path().to_owned(), wal: false }).expect("opens");
+    let store = Store::open(&StoreOptions {
+        data_dir: directory.path().to_owned(),
+        wal: false,
+    })
+    .expect("opens");
     store.clients().save(&record("c1")).await.expect("saves");
     assert_eq!(store.clients().all().await.expect("reads").len(), 1);
     assert!(!directory.path().join("clients.db-wal").exists());

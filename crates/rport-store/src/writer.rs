@@ -71,17 +71,27 @@ impl Transaction<'_> {
         // A panic must not take the other callers' writes, nor the thread, with it.
         let outcome = match catch_unwind(AssertUnwindSafe(|| work(connection))) {
             Ok(result) => result.map_err(failed),
-            Err(_) => Err(StoreError::new(path, StoreErrorKind::Other("a write panicked".into()))),
+            Err(_) => Err(StoreError::new(
+                path,
+                StoreErrorKind::Other("a write panicked".into()),
+            )),
         };
         if connection.is_autocommit() {
             let error = match outcome {
                 Err(error) => error,
-                Ok(_) => StoreError::new(path, StoreErrorKind::Other("a write ended the transaction".into())),
+                Ok(_) => StoreError::new(
+                    path,
+                    StoreErrorKind::Other("a write ended the transaction".into()),
+                ),
             };
             self.lost = Some(error.clone());
             return Err(error);
         }
-        let end = if outcome.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+        let end = if outcome.is_ok() {
+            "RELEASE job"
+        } else {
+            "ROLLBACK TO job; RELEASE job"
+        };
         connection.execute_batch(end).map_err(failed)?;
         outcome
     }
@@ -119,7 +129,11 @@ fn commit(connection: &Connection, path: &Path, batch: &mut Vec<Box<dyn Job>>) -
         }
         return Err(error);
     }
-    let mut transaction = Transaction { connection, path, lost: None };
+    let mut transaction = Transaction {
+        connection,
+        path,
+        lost: None,
+    };
     let answers: Vec<Answer> = batch.drain(..).map(|job| job.run(&mut transaction)).collect();
     let committed = transaction.commit();
     for answer in answers {

@@ -41,7 +41,11 @@ pub(super) struct Upgraded {
 type Slot = Arc<Mutex<Option<(OnUpgrade, IpAddr)>>>;
 
 /// Speaks HTTP with a peer until it becomes an agent or goes away.
-pub(super) async fn serve(listener: &ClientListener, socket: TcpStream, peer: SocketAddr) -> Option<Upgraded> {
+pub(super) async fn serve(
+    listener: &ClientListener,
+    socket: TcpStream,
+    peer: SocketAddr,
+) -> Option<Upgraded> {
     let slot = Slot::default();
     let service = service_fn(|request| {
         let slot = slot.clone();
@@ -57,7 +61,9 @@ pub(super) async fn serve(listener: &ClientListener, socket: TcpStream, peer: So
     let ended = if listener.proxy.is_some() {
         connection.await
     } else {
-        timeout(deadline * LIFETIME_IN_HEADS, connection).await.unwrap_or(Ok(()))
+        timeout(deadline * LIFETIME_IN_HEADS, connection)
+            .await
+            .unwrap_or(Ok(()))
     };
     if let Err(error) = ended {
         tracing::trace!(%peer, %error, "HTTP on the agents' listener ended early");
@@ -65,7 +71,11 @@ pub(super) async fn serve(listener: &ClientListener, socket: TcpStream, peer: So
     let (upgrade, address) = slot.lock().take()?;
     let upgraded = timeout(deadline, upgrade).await.ok()?.ok()?;
     let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    Some(Upgraded { socket: parts.io.into_inner(), leftover: parts.read_buf, address })
+    Some(Upgraded {
+        socket: parts.io.into_inner(),
+        leftover: parts.read_buf,
+        address,
+    })
 }
 
 async fn answer(
@@ -94,10 +104,16 @@ async fn answer(
             response
         }
         UpgradeVerdict::Bad(status) => {
-            let body = if status == StatusCode::METHOD_NOT_ALLOWED { "Method Not Allowed\n" } else { "Bad Request\n" };
+            let body = if status == StatusCode::METHOD_NOT_ALLOWED {
+                "Method Not Allowed\n"
+            } else {
+                "Bad Request\n"
+            };
             let mut response = text(status, body);
             let version = HeaderName::from_static("sec-websocket-version");
-            response.headers_mut().insert(version, HeaderValue::from_static("13"));
+            response
+                .headers_mut()
+                .insert(version, HeaderValue::from_static("13"));
             response
         }
         UpgradeVerdict::NotAnAgent => match &listener.proxy {

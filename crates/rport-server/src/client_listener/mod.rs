@@ -58,11 +58,16 @@ impl ClientListener {
         tasks: Tasks,
     ) -> Result<Arc<Self>, StartError> {
         let proxy = options.reverse_proxy.clone();
-        let proxy = proxy.map(|target| ReverseProxy::new(target, options.max_request_bytes, &tasks)).transpose()?;
+        let proxy = proxy
+            .map(|target| ReverseProxy::new(target, options.max_request_bytes, &tasks))
+            .transpose()?;
         Ok(Arc::new(Self {
             pending: Pending::new(options.max_pending, options.max_pending_per_ip),
             handshakes: Arc::new(Semaphore::new(options.max_concurrent_handshakes.max(1))),
-            link_options: LinkOptions { handshake_timeout: options.deadlines.handshake, ..LinkOptions::default() },
+            link_options: LinkOptions {
+                handshake_timeout: options.deadlines.handshake,
+                ..LinkOptions::default()
+            },
             options,
             trusted_proxies,
             gate,
@@ -92,7 +97,9 @@ impl ClientListener {
                     tokio::time::sleep(EXHAUSTED_PAUSE).await;
                 }
                 // The peer gave up between knocking and being let in.
-                Err(error) => tracing::debug!(%error, "an agent's connection was gone before it was accepted"),
+                Err(error) => {
+                    tracing::debug!(%error, "an agent's connection was gone before it was accepted")
+                }
             }
         }
     }
@@ -110,9 +117,15 @@ impl ClientListener {
 
     async fn welcome(&self, socket: TcpStream, peer: SocketAddr) {
         // The futures are large and most of their life is over when the link stands.
-        let Some(upgraded) = Box::pin(http::serve(self, socket, peer)).await else { return };
+        let Some(upgraded) = Box::pin(http::serve(self, socket, peer)).await else {
+            return;
+        };
         let address = upgraded.address;
-        let login = AgentLogin { gate: self.gate.clone(), address, refused: AtomicBool::new(false) };
+        let login = AgentLogin {
+            gate: self.gate.clone(),
+            address,
+            refused: AtomicBool::new(false),
+        };
         let stream = WsStream::server_tcp(upgraded.socket, upgraded.leftover.into());
         let handshake =
             rport_transport::accept(stream, &self.host_key, &login, &self.link_options, &self.tasks);
@@ -134,7 +147,8 @@ impl ClientListener {
     fn hand_over(&self, link: Link, address: IpAddr) {
         handshake_ended("accepted");
         tracing::debug!(%address, client_auth.id = link.peer.user, peer = link.peer.id_line, "agent logged in");
-        self.tasks.spawn("client_session", self.sessions.clone().run(link, address));
+        self.tasks
+            .spawn("client_session", self.sessions.clone().run(link, address));
     }
 }
 
@@ -165,5 +179,7 @@ fn is_exhaustion(error: &std::io::Error) -> bool {
     const EMFILE: i32 = 24;
     const ENOBUFS: i32 = 105;
     error.kind() == std::io::ErrorKind::OutOfMemory
-        || error.raw_os_error().is_some_and(|code| [ENOMEM, ENFILE, EMFILE, ENOBUFS].contains(&code))
+        || error
+            .raw_os_error()
+            .is_some_and(|code| [ENOMEM, ENFILE, EMFILE, ENOBUFS].contains(&code))
 }

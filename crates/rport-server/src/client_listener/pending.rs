@@ -36,7 +36,11 @@ pub(crate) struct Ticket {
 
 impl Pending {
     pub(crate) fn new(max_total: usize, max_per_ip: usize) -> Arc<Self> {
-        Arc::new(Self { max_total: max_total.max(1), max_per_ip: max_per_ip.max(1), table: Mutex::default() })
+        Arc::new(Self {
+            max_total: max_total.max(1),
+            max_per_ip: max_per_ip.max(1),
+            table: Mutex::default(),
+        })
     }
 
     /// Takes a place, dropping the oldest connection if there is none left.
@@ -45,7 +49,10 @@ impl Pending {
         let dropped = CancellationToken::new();
         let mut table = self.table.lock();
         let mut evicted = Vec::new();
-        let oldest_here = table.by_address.get(&address).filter(|numbers| numbers.len() >= self.max_per_ip);
+        let oldest_here = table
+            .by_address
+            .get(&address)
+            .filter(|numbers| numbers.len() >= self.max_per_ip);
         if let Some(oldest) = oldest_here.and_then(BTreeSet::first).copied() {
             evicted.extend(table.remove(oldest));
         }
@@ -62,7 +69,11 @@ impl Pending {
             tracing::debug!(%address, "too many unauthenticated connections, the oldest is dropped");
             token.cancel();
         }
-        Ticket { pending: self.clone(), number, dropped }
+        Ticket {
+            pending: self.clone(),
+            number,
+            dropped,
+        }
     }
 
     /// Drops the oldest connection, for instance because the process has run out of file descriptors.

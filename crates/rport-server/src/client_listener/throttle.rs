@@ -21,7 +21,10 @@ pub(crate) struct Throttled<F> {
 
 impl<F: Future> Throttled<F> {
     pub(crate) fn new(work: F, slots: Arc<Semaphore>) -> Self {
-        Self { work: Box::pin(work), slots: PollSemaphore::new(slots) }
+        Self {
+            work: Box::pin(work),
+            slots: PollSemaphore::new(slots),
+        }
     }
 }
 

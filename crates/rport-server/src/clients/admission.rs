@@ -91,7 +91,8 @@ pub(super) async fn admit(
     let known = client.record().filter(|_| !is_obsolete(shared, client));
     let mut reopen = Vec::new();
     if let Some(record) = &known {
-        let version = Version::parse(&hello.version).ok_or_else(|| Refusal::BadVersion(hello.version.clone()))?;
+        let version =
+            Version::parse(&hello.version).ok_or_else(|| Refusal::BadVersion(hello.version.clone()))?;
         let requested = hello.remotes.as_deref().unwrap_or_default();
         reopen = tunnel_rules::to_reopen(&record.details.tunnels, requested);
         if version.knows_tunnel_allowed() {
@@ -103,7 +104,14 @@ pub(super) async fn admit(
         return Err(Refusal::AuthInUse(auth));
     }
     let requested = hello.remotes.clone();
-    let tunnels = open_tunnels(shared, client, seat, requested.as_deref().unwrap_or_default(), reopen).await?;
+    let tunnels = open_tunnels(
+        shared,
+        client,
+        seat,
+        requested.as_deref().unwrap_or_default(),
+        reopen,
+    )
+    .await?;
     let reply = reply(requested.is_some(), &tunnels);
 
     let address = address.to_string();
@@ -145,7 +153,9 @@ async fn check_owner(
     auth: &ClientAuthId,
     address: IpAddr,
 ) -> Result<Option<ClientAuthId>, Refusal> {
-    let Some(record) = client.record().filter(|_| !is_obsolete(shared, client)) else { return Ok(None) };
+    let Some(record) = client.record().filter(|_| !is_obsolete(shared, client)) else {
+        return Ok(None);
+    };
     if checked.as_ref() != Some(&record.client_auth_id) {
         let allowed = shared.client_auth.may_become(auth, &record, address).await;
         allowed.map_err(|Bound| Refusal::OtherOwner(client.id.clone()))?;
@@ -173,8 +183,14 @@ async fn take_seat(shared: &Shared, client: &Client, seat: &Arc<Seat>) -> Result
             || old.link.connection.is_closed()
             || !old.link.answers_ping(shared.deadlines.probe).await;
         if !give_way {
-            let name = client.record().map(|record| record.details.name.clone()).unwrap_or_default();
-            return Err(Refusal::AlreadyConnected { name, id: client.id.clone() });
+            let name = client
+                .record()
+                .map(|record| record.details.name.clone())
+                .unwrap_or_default();
+            return Err(Refusal::AlreadyConnected {
+                name,
+                id: client.id.clone(),
+            });
         }
         if !client.take_over(&old, seat) {
             // Somebody else was faster; look again at who sits there now.
@@ -190,7 +206,10 @@ async fn take_seat(shared: &Shared, client: &Client, seat: &Arc<Seat>) -> Result
 }
 
 fn is_obsolete(shared: &Shared, client: &Client) -> bool {
-    shared.options.purge.is_some_and(|purge| cleanup::is_obsolete(client, purge, shared.clock.now()))
+    shared
+        .options
+        .purge
+        .is_some_and(|purge| cleanup::is_obsolete(client, purge, shared.clock.now()))
 }
 
 /// Leaves out the earlier tunnels whose targets the agent does not allow any more.
@@ -229,7 +248,10 @@ async fn open_tunnels(
     let mut tunnels: Vec<TunnelRecord> = Vec::with_capacity(requested.len() + reopen.len());
     for remote in requested {
         // A tunnel that is there already is not started twice.
-        if tunnels.iter().any(|tunnel| tunnel.remote.canonical() == remote.canonical()) {
+        if tunnels
+            .iter()
+            .any(|tunnel| tunnel.remote.canonical() == remote.canonical())
+        {
             continue;
         }
         let mut remote = remote.clone();

@@ -43,7 +43,11 @@ pub(crate) async fn forget(registry: &Arc<Registry>, client: &Arc<Client>) {
 }
 
 /// Whether a client counts as absent although it has not been removed yet.
-pub(crate) fn is_obsolete(client: &Client, options: PurgeOptions, now: chrono::DateTime<chrono::Utc>) -> bool {
+pub(crate) fn is_obsolete(
+    client: &Client,
+    options: PurgeOptions,
+    now: chrono::DateTime<chrono::Utc>,
+) -> bool {
     let since = client.record().and_then(|record| record.disconnected_at);
     since.is_some_and(|since| since.to_utc() + options.keep <= now)
 }

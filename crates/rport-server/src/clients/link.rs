@@ -42,7 +42,12 @@ pub(crate) enum AskError {
 
 impl ClientLink {
     pub(crate) fn new(client: ClientId, id: ConnectionId, connection: Connection) -> Self {
-        Self { client, id, connection, questioned: Arc::default() }
+        Self {
+            client,
+            id,
+            connection,
+            questioned: Arc::default(),
+        }
     }
 
     /// Begins to doubt that the agent lives; `None` while somebody else does.
@@ -68,7 +73,10 @@ impl ClientLink {
     /// question and say so.
     pub(crate) async fn answers_ping(&self, limit: Duration) -> bool {
         let ping = rport_protocol::to_client::Ping;
-        self.connection.call(rport_protocol::to_client::Ping::NAME, ping.encode(), limit).await.is_ok()
+        self.connection
+            .call(rport_protocol::to_client::Ping::NAME, ping.encode(), limit)
+            .await
+            .is_ok()
     }
 }
 
@@ -85,7 +93,8 @@ impl AskError {
             Self::Timeout => Error::client_timeout(format!("client with id {id} did not answer in time")),
             Self::Offline => offline(id),
             Self::Garbled(problem) => {
-                Error::client_refused(format!("client with id {id} gave an unreadable answer")).detail(problem)
+                Error::client_refused(format!("client with id {id} gave an unreadable answer"))
+                    .detail(problem)
             }
         }
     }

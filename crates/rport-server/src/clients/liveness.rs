@@ -29,10 +29,16 @@ pub(crate) async fn watch(registry: Arc<Registry>, options: ClientsOptions, cloc
         }
         for client in registry.all() {
             let Some(link) = client.link() else { continue };
-            let Some(limit) = suspicious(&link, &options) else { continue };
+            let Some(limit) = suspicious(&link, &options) else {
+                continue;
+            };
             // Without a permit the next look will do; the suspects do not run away.
-            let Ok(permit) = pings.clone().try_acquire_owned() else { break };
-            let Some(questioned) = link.start_question() else { continue };
+            let Ok(permit) = pings.clone().try_acquire_owned() else {
+                break;
+            };
+            let Some(questioned) = link.start_question() else {
+                continue;
+            };
             let clock = clock.clone();
             tasks.spawn("liveness_ping", async move {
                 let _permit = permit;
@@ -49,7 +55,10 @@ fn suspicious(link: &ClientLink, options: &ClientsOptions) -> Option<Duration> {
     let (silence, limit) = if link.connection.peer_is_ours() {
         (liveness.own_silence, liveness.own_timeout)
     } else {
-        (liveness.go_silence.min(options.check_interval), options.check_timeout)
+        (
+            liveness.go_silence.min(options.check_interval),
+            options.check_timeout,
+        )
     };
     (link.connection.idle_for() >= silence).then_some(limit)
 }

@@ -95,7 +95,10 @@ impl Registry {
             return client;
         }
         let mut clients = self.clients.write();
-        clients.entry(id.clone()).or_insert_with(|| Arc::new(Client::new(id.clone(), None))).clone()
+        clients
+            .entry(id.clone())
+            .or_insert_with(|| Arc::new(Client::new(id.clone(), None)))
+            .clone()
     }
 
     /// All clients, in no order. Cheap: nothing is copied but pointers.
@@ -115,9 +118,15 @@ impl Registry {
         client: &ClientId,
         counts: impl Fn(&Client) -> bool,
     ) -> bool {
-        let Some(users) = &self.auth_users else { return false };
+        let Some(users) = &self.auth_users else {
+            return false;
+        };
         let others: Vec<ClientId> = users.lock().get(auth).into_iter().flatten().cloned().collect();
-        others.iter().filter(|other| *other != client).filter_map(|other| self.find(other)).any(|other| counts(&other))
+        others
+            .iter()
+            .filter(|other| *other != client)
+            .filter_map(|other| self.find(other))
+            .any(|other| counts(&other))
     }
 
     /// Seats a connection whose request was accepted: from now on the client is connected. `record` makes the new
@@ -132,7 +141,11 @@ impl Registry {
     ) -> bool {
         {
             let mut state = client.state.lock();
-            if !state.seat.as_ref().is_some_and(|current| Arc::ptr_eq(current, seat)) {
+            if !state
+                .seat
+                .as_ref()
+                .is_some_and(|current| Arc::ptr_eq(current, seat))
+            {
                 return false;
             }
             let old = state.record.take();
@@ -157,13 +170,22 @@ impl Registry {
             if seat.admitted.swap(false, Ordering::AcqRel) {
                 self.connected.fetch_sub(1, Ordering::Relaxed);
             }
-            if !state.seat.as_ref().is_some_and(|current| Arc::ptr_eq(current, seat)) {
+            if !state
+                .seat
+                .as_ref()
+                .is_some_and(|current| Arc::ptr_eq(current, seat))
+            {
                 (false, false)
             } else {
                 state.seat = None;
                 let unknown = state.record.is_none();
-                let connected = state.record.as_mut().filter(|record| record.disconnected_at.is_none());
-                let changed = connected.map(|record| Arc::make_mut(record).disconnected_at = Some(at)).is_some();
+                let connected = state
+                    .record
+                    .as_mut()
+                    .filter(|record| record.disconnected_at.is_none());
+                let changed = connected
+                    .map(|record| Arc::make_mut(record).disconnected_at = Some(at))
+                    .is_some();
                 (changed, unknown)
             }
         };
@@ -189,7 +211,9 @@ impl Registry {
     /// Gives a client to other credentials; `false` if it is not known any more. Follow with [`Registry::save`].
     pub(crate) fn rebind(&self, client: &Client, auth: &ClientAuthId) -> bool {
         let mut state = client.state.lock();
-        let Some(record) = state.record.as_mut() else { return false };
+        let Some(record) = state.record.as_mut() else {
+            return false;
+        };
         self.forget_auth(record);
         Arc::make_mut(record).client_auth_id = auth.clone();
         self.note_auth(record);
@@ -206,7 +230,10 @@ impl Registry {
         if let Some(record) = &state.record {
             self.forget_auth(record);
         }
-        if clients.get(&client.id).is_some_and(|known| Arc::ptr_eq(known, client)) {
+        if clients
+            .get(&client.id)
+            .is_some_and(|known| Arc::ptr_eq(known, client))
+        {
             clients.remove(&client.id);
         }
         drop(state);
@@ -230,7 +257,11 @@ impl Registry {
 
     fn note_auth(&self, record: &ClientRecord) {
         if let Some(users) = &self.auth_users {
-            users.lock().entry(record.client_auth_id.clone()).or_default().insert(record.id.clone());
+            users
+                .lock()
+                .entry(record.client_auth_id.clone())
+                .or_default()
+                .insert(record.id.clone());
         }
     }
 
@@ -254,8 +285,16 @@ impl Registry {
 
 impl Client {
     fn new(id: ClientId, record: Option<Arc<ClientRecord>>) -> Self {
-        let state = State { record, seat: None, last_heartbeat_at: None, last_tunnel: 0 };
-        Self { id, state: Mutex::new(state) }
+        let state = State {
+            record,
+            seat: None,
+            last_heartbeat_at: None,
+            last_tunnel: 0,
+        };
+        Self {
+            id,
+            state: Mutex::new(state),
+        }
     }
 
     /// The record as it is now; `None` while the client is not known yet.
@@ -274,13 +313,20 @@ impl Client {
 
     /// Changes the record, if there is one. Readers who hold the old one keep it.
     pub(crate) fn update<T>(&self, change: impl FnOnce(&mut ClientRecord) -> T) -> Option<T> {
-        self.state.lock().record.as_mut().map(|record| change(Arc::make_mut(record)))
+        self.state
+            .lock()
+            .record
+            .as_mut()
+            .map(|record| change(Arc::make_mut(record)))
     }
 
     /// The link to the agent, while it is connected.
     pub(crate) fn link(&self) -> Option<ClientLink> {
         let state = self.state.lock();
-        let seat = state.seat.as_ref().filter(|seat| seat.admitted.load(Ordering::Acquire))?;
+        let seat = state
+            .seat
+            .as_ref()
+            .filter(|seat| seat.admitted.load(Ordering::Acquire))?;
         Some(seat.link.clone())
     }
 
@@ -291,7 +337,11 @@ impl Client {
 
     /// Whether this connection still speaks for the client.
     pub(crate) fn is_seated(&self, id: ConnectionId) -> bool {
-        self.state.lock().seat.as_ref().is_some_and(|seat| seat.link.id == id)
+        self.state
+            .lock()
+            .seat
+            .as_ref()
+            .is_some_and(|seat| seat.link.id == id)
     }
 
     /// The number of the next tunnel of this client.
@@ -316,7 +366,11 @@ impl Client {
     /// Takes the seat from `old` and tells it; `false` if somebody else sits there by now.
     pub(crate) fn take_over(&self, old: &Arc<Seat>, seat: &Arc<Seat>) -> bool {
         let mut state = self.state.lock();
-        if !state.seat.as_ref().is_some_and(|current| Arc::ptr_eq(current, old)) {
+        if !state
+            .seat
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, old))
+        {
             return false;
         }
         *seat.predecessor.lock() = Some(old.clone());

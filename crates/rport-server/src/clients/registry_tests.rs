@@ -17,8 +17,15 @@ fn record(id: &str, auth: &str) -> ClientRecord {
 
 fn registry(records: Vec<ClientRecord>, exclusive: bool) -> (Registry, tempfile::TempDir) {
     let directory = tempfile::tempdir().expect("a directory");
-    let store = Store::open(&StoreOptions { data_dir: directory.path().to_owned(), wal: true }).expect("opens");
-    (Registry::new(store.clients().clone(), records, exclusive), directory)
+    let store = Store::open(&StoreOptions {
+        data_dir: directory.path().to_owned(),
+        wal: true,
+    })
+    .expect("opens");
+    (
+        Registry::new(store.clients().clone(), records, exclusive),
+        directory,
+    )
 }
 
 #[test]
@@ -42,7 +49,8 @@ async fn saving_writes_what_the_registry_says_now() {
     let registry = Arc::new(registry);
     let rows = || {
         let file = rusqlite::Connection::open(directory.path().join("clients.db")).expect("opens");
-        file.query_row("SELECT COUNT(*) FROM clients", [], |row| row.get::<_, i64>(0)).expect("counts")
+        file.query_row("SELECT COUNT(*) FROM clients", [], |row| row.get::<_, i64>(0))
+            .expect("counts")
     };
     registry.save(&"c1".into()).await.expect("saves");
     assert_eq!(rows(), 1);

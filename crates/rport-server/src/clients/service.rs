@@ -64,5 +64,9 @@ impl Clients {
 fn view(client: &Client) -> Option<ClientView> {
     let record = client.record()?;
     // Client groups arrive with a later release.
-    Some(ClientView { record, last_heartbeat_at: client.last_heartbeat_at(), groups: Vec::new() })
+    Some(ClientView {
+        record,
+        last_heartbeat_at: client.last_heartbeat_at(),
+        groups: Vec::new(),
+    })
 }

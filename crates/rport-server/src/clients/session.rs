@@ -60,7 +60,9 @@ struct Occupied {
 
 impl Sessions {
     pub(crate) fn new(shared: Shared) -> Self {
-        Self { inner: Arc::new(shared) }
+        Self {
+            inner: Arc::new(shared),
+        }
     }
 
     /// Lives the life of one connection.
@@ -68,14 +70,20 @@ impl Sessions {
     /// The beginning and the end are boxed: they take much room for a short time, and an idle agent's task should
     /// not hold on to it.
     pub(crate) async fn run(self, link: Link, address: IpAddr) {
-        let Some((occupied, mut incoming)) = Box::pin(self.begin(link, address)).await else { return };
+        let Some((occupied, mut incoming)) = Box::pin(self.begin(link, address)).await else {
+            return;
+        };
         occupied.serve(&mut incoming).await;
         Box::pin(occupied.finish()).await;
     }
 
     /// From the login to the reply to the connection request; `None` if it did not get so far.
     async fn begin(self, link: Link, address: IpAddr) -> Option<(Occupied, Incoming)> {
-        let Link { connection, mut incoming, peer } = link;
+        let Link {
+            connection,
+            mut incoming,
+            peer,
+        } = link;
         let shared = self.inner;
         let stop = shared.tasks.soft();
         let auth = ClientAuthId::from(peer.user);
@@ -98,7 +106,13 @@ impl Sessions {
         let link = ClientLink::new(id.clone(), shared.registry.next_connection(), connection);
         let client = shared.registry.find_or_insert(&id);
         let seat = Seat::new(link, &hello.session_id);
-        let occupied = Occupied { shared, client, seat, finished: false, _entered: entered };
+        let occupied = Occupied {
+            shared,
+            client,
+            seat,
+            finished: false,
+            _entered: entered,
+        };
 
         let decided = tokio::select! {
             () = stop.cancelled() => None,
@@ -116,7 +130,12 @@ impl Sessions {
                 tracing::info!(client.id = %occupied.client.id, %address, reason = text, "connection request refused");
                 request.fail(&text);
                 // Go agents leave refused connections open.
-                occupied.seat.link.connection.flush_and_close(occupied.shared.deadlines.flush).await;
+                occupied
+                    .seat
+                    .link
+                    .connection
+                    .flush_and_close(occupied.shared.deadlines.flush)
+                    .await;
             }
             None => drop(request),
         }
@@ -197,10 +216,18 @@ impl Occupied {
                 Some(Event::Request(request)) if request.name == NewConnection::NAME => {
                     // Source: wire-protocol.md 6.5. The agent reconnects on this.
                     request.fail(texts::PLEASE_RECONNECT);
-                    Box::pin(self.seat.link.connection.flush_and_close(self.shared.deadlines.flush)).await;
+                    Box::pin(
+                        self.seat
+                            .link
+                            .connection
+                            .flush_and_close(self.shared.deadlines.flush),
+                    )
+                    .await;
                     return;
                 }
-                Some(Event::Request(request)) => Box::pin(inbound::serve(&self.shared, &self.client, request)).await,
+                Some(Event::Request(request)) => {
+                    Box::pin(inbound::serve(&self.shared, &self.client, request)).await
+                }
                 // What agents may open arrives with the features that use it: file fetching and command output.
                 Some(Event::Channel(channel)) => channel.reject(PROHIBITED, "not served"),
                 None => return,
@@ -238,7 +265,9 @@ impl Drop for Occupied {
             return;
         }
         self.seat.link.connection.close();
-        self.shared.registry.leave(&self.client, &self.seat, self.shared.clock.now_local());
+        self.shared
+            .registry
+            .leave(&self.client, &self.seat, self.shared.clock.now_local());
         self.shared.tunnels.drop_all(&self.client.id, self.seat.link.id);
         self.seat.left.cancel();
     }

@@ -9,12 +9,21 @@ impl Version {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
-        let numbers_end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
+        let numbers_end = text
+            .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
+            .unwrap_or(text.len());
         let (numbers, rest) = text.split_at(numbers_end);
-        if !rest.chars().all(|letter| letter.is_ascii_alphanumeric() || "-+.~_".contains(letter)) {
+        if !rest
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || "-+.~_".contains(letter))
+        {
             return None;
         }
-        let numbers = if rest.is_empty() { numbers } else { numbers.strip_suffix('.').unwrap_or(numbers) };
+        let numbers = if rest.is_empty() {
+            numbers
+        } else {
+            numbers.strip_suffix('.').unwrap_or(numbers)
+        };
         let mut parts = [0; 3];
         for (index, part) in numbers.split('.').enumerate() {
             let number = part.parse().ok()?;
@@ -49,7 +58,15 @@ mod tests {
         ] {
             assert_eq!(Version::parse(text), Some(Version(parts)), "{text}");
         }
-        for text in ["", "SNAPSHOT", "x1", "1..2", "v", "1.2 3", "99999999999999999999.1"] {
+        for text in [
+            "",
+            "SNAPSHOT",
+            "x1",
+            "1..2",
+            "v",
+            "1.2 3",
+            "99999999999999999999.1",
+        ] {
             assert_eq!(Version::parse(text), None, "{text}");
         }
     }

@@ -31,14 +31,21 @@ struct Entry {
 
 impl Bans {
     pub(crate) fn new(options: Option<BanOptions>, clock: Clock) -> Self {
-        Self { options, clock, entries: Mutex::default() }
+        Self {
+            options,
+            clock,
+            entries: Mutex::default(),
+        }
     }
 
     /// Whether the address is banned now.
     pub(crate) fn is_banned(&self, address: IpAddr) -> bool {
         let now = self.clock.now();
         let entries = self.entries.lock();
-        entries.get(&subscriber(address)).and_then(|entry| entry.until).is_some_and(|until| until > now)
+        entries
+            .get(&subscriber(address))
+            .and_then(|entry| entry.until)
+            .is_some_and(|until| until > now)
     }
 
     /// Counts a failure; returns the end of the ban if this was one too many.
@@ -49,7 +56,11 @@ impl Bans {
         if entries.len() >= CAPACITY {
             make_room(&mut entries, now, options);
         }
-        let entry = entries.entry(subscriber(address)).or_insert(Entry { failures: 0, last: now, until: None });
+        let entry = entries.entry(subscriber(address)).or_insert(Entry {
+            failures: 0,
+            last: now,
+            until: None,
+        });
         entry.failures += 1;
         entry.last = now;
         if entry.failures < options.max_failed {
@@ -96,7 +107,10 @@ mod tests {
 
     fn bans() -> (Bans, Clock) {
         let clock = Clock::manual(DateTime::UNIX_EPOCH);
-        let options = BanOptions { max_failed: 3, duration: Duration::from_secs(60) };
+        let options = BanOptions {
+            max_failed: 3,
+            duration: Duration::from_secs(60),
+        };
         (Bans::new(Some(options), clock.clone()), clock)
     }
 
@@ -114,7 +128,10 @@ mod tests {
         assert!(bans.is_banned(address) && !bans.is_banned(ip("203.0.113.8")));
         clock.advance(Duration::from_secs(61));
         assert!(!bans.is_banned(address));
-        assert!(bans.failed(address).is_none(), "the count starts again after a ban");
+        assert!(
+            bans.failed(address).is_none(),
+            "the count starts again after a ban"
+        );
     }
 
     #[test]

@@ -75,7 +75,9 @@ impl Login {
             bans: Bans::new(options.ban, clock.clone()),
             trusted_proxies,
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Works out where a request comes from: `peer` is the TCP peer, `forwarded_for` the values of all
@@ -144,7 +146,9 @@ impl Login {
         let session = inner.sessions.start(&user.name, lifetime, origin).await?;
         login_ended("accepted");
         tracing::info!(user.name = %user.name, address = %origin.address, "user logged in");
-        Ok(LoggedIn { token: Secret::new(inner.tokens.full(&user.name, session)) })
+        Ok(LoggedIn {
+            token: Secret::new(inner.tokens.full(&user.name, session)),
+        })
     }
 
     /// Authenticates by token. `method` and `path` of the request are held against the scopes of the token.
@@ -171,7 +175,12 @@ impl Login {
         if !claims.permit(method, path) || !inner.sessions.use_by(session, &name, origin).await? {
             return Err(inner.failed(&claims.username, origin));
         }
-        let Some(user) = inner.users.find(&name).await?.filter(|user| !user.password_expired) else {
+        let Some(user) = inner
+            .users
+            .find(&name)
+            .await?
+            .filter(|user| !user.password_expired)
+        else {
             return Err(inner.failed(&claims.username, origin));
         };
         inner.bans.succeeded(origin.address);
@@ -188,11 +197,17 @@ impl Login {
             inner.failed_address(origin);
             return Err(Error::invalid("authorization Bearer token required"));
         }
-        let Claims { username, session_id, .. } = inner.tokens.read(token).map_err(|problem| {
+        let Claims {
+            username, session_id, ..
+        } = inner.tokens.read(token).map_err(|problem| {
             inner.failed_address(origin);
             Error::invalid(format!("token is invalid: {problem}"))
         })?;
-        if !inner.sessions.end(ApiSessionId(session_id), &UserName::from(username.as_str())).await? {
+        if !inner
+            .sessions
+            .end(ApiSessionId(session_id), &UserName::from(username.as_str()))
+            .await?
+        {
             inner.failed_address(origin);
             return Err(Error::invalid("token is invalid or expired"));
         }
@@ -229,7 +244,10 @@ impl Inner {
             return Err(self.failed(name, origin));
         }
         let user = self.users.find(&UserName::new(name)).await?;
-        let right = self.passwords.check(user.as_deref(), self.users.stand_in(), password).await?;
+        let right = self
+            .passwords
+            .check(user.as_deref(), self.users.stand_in(), password)
+            .await?;
         match user {
             Some(user) if right => {
                 self.bans.succeeded(origin.address);
@@ -273,16 +291,21 @@ fn expired() -> Error {
 }
 
 fn parse_lifetime(text: Option<&str>) -> Result<Duration, Error> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(DEFAULT_LIFETIME) };
-    let seconds: i64 =
-        text.parse().map_err(|error| Error::invalid(format!("invalid token-lifetime : {error}")))?;
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(DEFAULT_LIFETIME);
+    };
+    let seconds: i64 = text
+        .parse()
+        .map_err(|error| Error::invalid(format!("invalid token-lifetime : {error}")))?;
     let lifetime = match u64::try_from(seconds) {
         Ok(0) | Err(_) => DEFAULT_LIFETIME,
         Ok(seconds) => Duration::from_secs(seconds),
     };
     if lifetime > MAX_LIFETIME {
         let limit = MAX_LIFETIME.as_secs();
-        return Err(Error::invalid(format!("requested token lifetime exceeds max allowed {limit}")));
+        return Err(Error::invalid(format!(
+            "requested token lifetime exceeds max allowed {limit}"
+        )));
     }
     Ok(lifetime)
 }

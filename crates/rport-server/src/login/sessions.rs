@@ -44,7 +44,12 @@ struct Cached {
 
 impl Sessions {
     pub(crate) fn new(store: ApiSessions, clock: Clock, tasks: Tasks) -> Self {
-        Self { store, clock, tasks, live: Mutex::default() }
+        Self {
+            store,
+            clock,
+            tasks,
+            live: Mutex::default(),
+        }
     }
 
     /// Starts a session that is stored when this returns.
@@ -65,7 +70,13 @@ impl Sessions {
         };
         let session = self.store.create(session, now).await?;
         let id = session.id;
-        self.live.lock().sessions.insert(id, Cached { session, written_at: now });
+        self.live.lock().sessions.insert(
+            id,
+            Cached {
+                session,
+                written_at: now,
+            },
+        );
         Ok(id)
     }
 
@@ -82,7 +93,9 @@ impl Sessions {
         }
         let behind = {
             let mut live = self.live.lock();
-            let Some(cached) = live.sessions.get_mut(&id) else { return Ok(false) };
+            let Some(cached) = live.sessions.get_mut(&id) else {
+                return Ok(false);
+            };
             if cached.session.expires_at <= now {
                 live.sessions.remove(&id);
                 return Ok(false);
@@ -114,11 +127,16 @@ impl Sessions {
                 }
                 live.ended
             };
-            let Some(session) = self.store.find(id).await? else { return Ok(false) };
+            let Some(session) = self.store.find(id).await? else {
+                return Ok(false);
+            };
             let mut live = self.live.lock();
             if live.ended == ended {
                 // Another request may have loaded it meanwhile; the one that is there has been prolonged already.
-                live.sessions.entry(id).or_insert(Cached { session, written_at: now });
+                live.sessions.entry(id).or_insert(Cached {
+                    session,
+                    written_at: now,
+                });
                 return Ok(true);
             }
         }
@@ -141,7 +159,10 @@ impl Sessions {
     pub(crate) async fn remove_expired(&self) -> Result<usize, Error> {
         self.flush().await?;
         let now = self.clock.now();
-        self.live.lock().sessions.retain(|_, cached| cached.session.expires_at > now);
+        self.live
+            .lock()
+            .sessions
+            .retain(|_, cached| cached.session.expires_at > now);
         Ok(self.store.delete_expired(now).await?)
     }
 
@@ -150,7 +171,10 @@ impl Sessions {
         let now = self.clock.now();
         let behind: Vec<ApiSession> = {
             let mut live = self.live.lock();
-            let used = live.sessions.values_mut().filter(|cached| cached.written_at < cached.session.last_access_at);
+            let used = live
+                .sessions
+                .values_mut()
+                .filter(|cached| cached.written_at < cached.session.last_access_at);
             used.map(|cached| {
                 cached.written_at = now;
                 cached.session.clone()

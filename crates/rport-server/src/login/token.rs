@@ -64,13 +64,25 @@ impl Tokens {
         validation.validate_nbf = true;
         validation.validate_aud = false;
         validation.leeway = 0;
-        Self { encoding: EncodingKey::from_secret(key), decoding: DecodingKey::from_secret(key), validation }
+        Self {
+            encoding: EncodingKey::from_secret(key),
+            decoding: DecodingKey::from_secret(key),
+            validation,
+        }
     }
 
     /// A token for everything a user may do.
     pub(crate) fn full(&self, user: &UserName, session: ApiSessionId) -> String {
-        let everything = Scope { uri: "*".into(), method: "*".into(), exclude: false };
-        let second_step = Scope { uri: VERIFY_2FA.into(), method: "*".into(), exclude: true };
+        let everything = Scope {
+            uri: "*".into(),
+            method: "*".into(),
+            exclude: false,
+        };
+        let second_step = Scope {
+            uri: VERIFY_2FA.into(),
+            method: "*".into(),
+            exclude: true,
+        };
         self.sign(&Claims {
             username: user.to_string(),
             session_id: session.0,
@@ -103,8 +115,14 @@ impl Claims {
             return true;
         }
         let matches = |scope: &&Scope| scope.matches(method, path);
-        scopes.iter().filter(|scope| !scope.exclude).any(|scope| matches(&scope))
-            && !scopes.iter().filter(|scope| scope.exclude).any(|scope| matches(&scope))
+        scopes
+            .iter()
+            .filter(|scope| !scope.exclude)
+            .any(|scope| matches(&scope))
+            && !scopes
+                .iter()
+                .filter(|scope| scope.exclude)
+                .any(|scope| matches(&scope))
     }
 }
 
@@ -120,7 +138,12 @@ mod tests {
     use super::*;
 
     fn claims(scopes: Option<Vec<Scope>>) -> Claims {
-        Claims { username: "admin".into(), session_id: 7, scopes, jti: "123".into() }
+        Claims {
+            username: "admin".into(),
+            session_id: 7,
+            scopes,
+            jti: "123".into(),
+        }
     }
 
     #[test]
@@ -140,7 +163,11 @@ mod tests {
 
     #[test]
     fn the_shape_is_the_go_servers() {
-        let scope = Scope { uri: "*".into(), method: "*".into(), exclude: false };
+        let scope = Scope {
+            uri: "*".into(),
+            method: "*".into(),
+            exclude: false,
+        };
         let json = serde_json::to_string(&claims(Some(vec![scope]))).expect("serialises");
         assert_eq!(
             json,
@@ -156,7 +183,11 @@ mod tests {
         assert!(full.permit("GET", "/api/v1/clients"));
         assert!(!full.permit("POST", "/api/v1/verify-2fa/"));
         assert!(claims(None).permit("GET", "/x") && claims(Some(Vec::new())).permit("GET", "/x"));
-        let narrow = Scope { uri: "/api/v1/verify-2fa".into(), method: "POST".into(), exclude: false };
+        let narrow = Scope {
+            uri: "/api/v1/verify-2fa".into(),
+            method: "POST".into(),
+            exclude: false,
+        };
         let narrow = claims(Some(vec![narrow]));
         assert!(narrow.permit("POST", "/api/v1/verify-2fa") && !narrow.permit("GET", "/api/v1/verify-2fa"));
         assert!(!narrow.permit("POST", "/api/v1/clients"));

@@ -23,12 +23,19 @@ pub(crate) struct Waits {
 impl Waits {
     /// A `wait` of zero switches it off.
     pub(crate) fn new(wait: Duration, clock: Clock) -> Self {
-        Self { wait, clock, until: Mutex::default() }
+        Self {
+            wait,
+            clock,
+            until: Mutex::default(),
+        }
     }
 
     pub(crate) fn is_waiting(&self, name: &str) -> bool {
         let now = self.clock.now();
-        self.until.lock().get(shortened(name)).is_some_and(|until| *until > now)
+        self.until
+            .lock()
+            .get(shortened(name))
+            .is_some_and(|until| *until > now)
     }
 
     pub(crate) fn failed(&self, name: &str) {

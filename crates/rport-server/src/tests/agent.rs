@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rport_protocol::Request;
-use rport_protocol::to_client::{CheckPort, CheckPortReply, CheckTunnelAllowed, CheckTunnelAllowedReply, Ping, PutCapabilities};
+use rport_protocol::to_client::{
+    CheckPort, CheckPortReply, CheckTunnelAllowed, CheckTunnelAllowedReply, Ping, PutCapabilities,
+};
 use rport_protocol::to_server::NewConnection;
 use rport_protocol::{Remote, ServerUrl, texts};
 use rport_runtime::{Secret, Tasks};
 use rport_transport::{
-    AgentCredentials, Channel, Connection, DialOptions, Event, HandshakeError, Incoming, IncomingRequest, Link,
-    LinkOptions, Reply, connect, dial,
+    AgentCredentials, Channel, Connection, DialOptions, Event, HandshakeError, Incoming, IncomingRequest,
+    Link, LinkOptions, Reply, connect, dial,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -49,10 +51,18 @@ pub(super) fn hello(id: &str, session: &str) -> NewConnection {
     }
 }
 
-pub(super) async fn log_in(server: &TestServer, user: &str, password: &str, tasks: &Tasks) -> Result<Link, HandshakeError> {
+pub(super) async fn log_in(
+    server: &TestServer,
+    user: &str,
+    password: &str,
+    tasks: &Tasks,
+) -> Result<Link, HandshakeError> {
     let url: ServerUrl = format!("http://{}", server.address).parse().expect("a URL");
     let stream = dial(&url, &DialOptions::default()).await.expect("dials");
-    let credentials = AgentCredentials { user: user.into(), password: Secret::from(password) };
+    let credentials = AgentCredentials {
+        user: user.into(),
+        password: Secret::from(password),
+    };
     connect(stream, &credentials, None, &LinkOptions::default(), tasks).await
 }
 
@@ -64,10 +74,19 @@ impl Agent {
 
     pub(super) async fn log_in_as(server: &TestServer, user: &str, password: &str) -> Self {
         let tasks = Tasks::new();
-        let link = soon("login", log_in(server, user, password, &tasks)).await.expect("logs in");
+        let link = soon("login", log_in(server, user, password, &tasks))
+            .await
+            .expect("logs in");
         let behaviour = Arc::<Behaviour>::default();
-        tasks.spawn("fake_agent", serve(link.incoming, behaviour.clone(), tasks.clone()));
-        Self { connection: link.connection, behaviour, tasks }
+        tasks.spawn(
+            "fake_agent",
+            serve(link.incoming, behaviour.clone(), tasks.clone()),
+        );
+        Self {
+            connection: link.connection,
+            behaviour,
+            tasks,
+        }
     }
 
     /// Logs in and becomes a client.
@@ -79,7 +98,11 @@ impl Agent {
 
     /// Sends a connection request; the refusal's text is the error.
     pub(super) async fn request(&self, hello: &NewConnection) -> Result<Option<Vec<Remote>>, String> {
-        match self.connection.call(NewConnection::NAME, hello.encode(), PATIENCE).await {
+        match self
+            .connection
+            .call(NewConnection::NAME, hello.encode(), PATIENCE)
+            .await
+        {
             Ok(Reply::Success(payload)) => Ok(NewConnection::decode_reply(&payload).expect("readable")),
             Ok(Reply::Failure(text)) => Err(String::from_utf8(text.to_vec()).expect("text")),
             Err(error) => Err(error.to_string()),
@@ -121,12 +144,18 @@ fn answer(request: IncomingRequest, behaviour: &Behaviour) {
         }
         CheckTunnelAllowed::NAME if is(&behaviour.old) => request.fail(texts::UNKNOWN_REQUEST),
         CheckTunnelAllowed::NAME => {
-            let reply = CheckTunnelAllowedReply { is_allowed: !is(&behaviour.allows_nothing) };
+            let reply = CheckTunnelAllowedReply {
+                is_allowed: !is(&behaviour.allows_nothing),
+            };
             request.succeed(CheckTunnelAllowed::encode_reply(&reply));
         }
         CheckPort::NAME => {
             let open = !is(&behaviour.ports_closed);
-            let err_msg = if open { String::new() } else { "connection refused".to_owned() };
+            let err_msg = if open {
+                String::new()
+            } else {
+                "connection refused".to_owned()
+            };
             request.succeed(CheckPort::encode_reply(&CheckPortReply { open, err_msg }));
         }
         _ => drop(request),

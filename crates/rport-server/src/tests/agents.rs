@@ -15,9 +15,11 @@ use crate::PurgeOptions;
 
 fn stored(directory: &std::path::Path, id: &str) -> Option<(Option<String>, String)> {
     let file = Sqlite::open(directory.join("clients.db")).expect("opens");
-    file.query_row("SELECT CAST(disconnected_at AS TEXT), details FROM clients WHERE id = ?1", [id], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })
+    file.query_row(
+        "SELECT CAST(disconnected_at AS TEXT), details FROM clients WHERE id = ?1",
+        [id],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
     .ok()
 }
 
@@ -31,20 +33,33 @@ async fn an_agent_becomes_a_client_and_is_stored_before_it_hears_so() {
     assert_eq!(agent.request(&request).await, Ok(None), "null for null");
     let directory = server.directory.as_ref().expect("present").path().to_owned();
     let (disconnected_at, details) = stored(&directory, "c1").expect("stored by now");
-    assert!(disconnected_at.is_none() && details.contains("\"hostname\":\"c1.example.com\""), "{details}");
+    assert!(
+        disconnected_at.is_none() && details.contains("\"hostname\":\"c1.example.com\""),
+        "{details}"
+    );
     let client = server.client("c1").expect("listed");
     assert_eq!(client.record.client_auth_id.as_str(), "rport");
     assert_eq!(client.record.details.address, "127.0.0.1");
     assert_eq!(client.last_heartbeat_at, None, "connecting is no heartbeat");
-    eventually("capabilities", || agent.behaviour.capabilities.load(Ordering::Relaxed) == 1).await;
+    eventually("capabilities", || {
+        agent.behaviour.capabilities.load(Ordering::Relaxed) == 1
+    })
+    .await;
 
-    let reply = agent.connection.call(Ping::NAME, b"", PATIENCE).await.expect("answered");
+    let reply = agent
+        .connection
+        .call(Ping::NAME, b"", PATIENCE)
+        .await
+        .expect("answered");
     assert_eq!(reply, Reply::Success(Default::default()));
     assert!(server.client("c1").expect("listed").last_heartbeat_at.is_some());
 
     agent.vanish();
     eventually("disconnect", || !server.is_connected("c1")).await;
-    eventually("the disconnect is stored", || stored(&directory, "c1").is_some_and(|(at, _)| at.is_some())).await;
+    eventually("the disconnect is stored", || {
+        stored(&directory, "c1").is_some_and(|(at, _)| at.is_some())
+    })
+    .await;
     let (disconnected_at, _) = stored(&directory, "c1").expect("kept");
     assert_eq!(disconnected_at.as_deref(), Some("2024-05-01 10:00:00+00:00"));
     server.stop().await;
@@ -54,17 +69,45 @@ async fn an_agent_becomes_a_client_and_is_stored_before_it_hears_so() {
 async fn what_an_agent_reports_is_kept_over_reconnects() {
     let server = TestServer::start().await;
     let agent = Agent::connect(&server, "c1", "s1").await;
-    let addresses = IpAddresses { ipv4: "203.0.113.7".into(), ..IpAddresses::default() };
-    agent.connection.notify(IpAddresses::NAME, addresses.encode()).await.expect("sent");
-    let status = UpdatesStatus { updates_available: 3, ..UpdatesStatus::default() };
-    agent.connection.notify(UpdatesStatus::NAME, status.encode()).await.expect("sent");
-    agent.connection.notify(UpdatesStatus::NAME, b"{\"updates_available\":\"x\"}").await.expect("sent");
-    agent.connection.notify("no_such_request", b"{}").await.expect("sent");
+    let addresses = IpAddresses {
+        ipv4: "203.0.113.7".into(),
+        ..IpAddresses::default()
+    };
+    agent
+        .connection
+        .notify(IpAddresses::NAME, addresses.encode())
+        .await
+        .expect("sent");
+    let status = UpdatesStatus {
+        updates_available: 3,
+        ..UpdatesStatus::default()
+    };
+    agent
+        .connection
+        .notify(UpdatesStatus::NAME, status.encode())
+        .await
+        .expect("sent");
+    agent
+        .connection
+        .notify(UpdatesStatus::NAME, b"{\"updates_available\":\"x\"}")
+        .await
+        .expect("sent");
+    agent
+        .connection
+        .notify("no_such_request", b"{}")
+        .await
+        .expect("sent");
     let details = |server: &TestServer| server.client("c1").map(|client| client.record.details.clone());
-    eventually("the reports", || details(&server).is_some_and(|details| details.updates_status.is_some())).await;
+    eventually("the reports", || {
+        details(&server).is_some_and(|details| details.updates_status.is_some())
+    })
+    .await;
     let again = Agent::connect(&server, "c1", "s1").await;
     let kept = details(&server).expect("listed");
-    assert_eq!(kept.updates_status.map(|status| status.updates_available), Some(3));
+    assert_eq!(
+        kept.updates_status.map(|status| status.updates_available),
+        Some(3)
+    );
     let addresses = kept.ext_ip_addresses.expect("kept");
     assert_eq!(addresses.ipv4, "203.0.113.7");
     assert!(!addresses.updated_at.is_zero(), "the server's own time");
@@ -82,7 +125,10 @@ async fn the_newest_connection_of_a_process_wins_at_once() {
         agent.behaviour.mute.store(true, Ordering::Relaxed);
         let started = tokio::time::Instant::now();
         agent.request(&hello("c1", "s1")).await.expect("accepted");
-        assert!(started.elapsed() < Duration::from_secs(2), "nothing is waited for");
+        assert!(
+            started.elapsed() < Duration::from_secs(2),
+            "nothing is waited for"
+        );
         agents.push(agent);
     }
     let last = agents.pop().expect("five");
@@ -112,7 +158,14 @@ async fn many_connections_of_one_process_at_the_same_time_leave_one() {
         });
     }
     let agents: Vec<_> = set.join_all().await;
-    eventually("one is left", || agents.iter().filter(|(agent, _)| !agent.connection.is_closed()).count() == 1).await;
+    eventually("one is left", || {
+        agents
+            .iter()
+            .filter(|(agent, _)| !agent.connection.is_closed())
+            .count()
+            == 1
+    })
+    .await;
     assert!(server.is_connected("c1") && server.connected() == 1);
     drop(agents);
     server.stop().await;
@@ -149,7 +202,10 @@ async fn a_ghost_gives_way() {
 #[tokio::test]
 async fn refused_requests_are_answered_closed_and_leave_no_trace() {
     let server = TestServer::start().await;
-    let bad_port = NewConnection { remotes: Some(vec!["1:80".parse().expect("a remote")]), ..hello("c1", "s1") };
+    let bad_port = NewConnection {
+        remotes: Some(vec!["1:80".parse().expect("a remote")]),
+        ..hello("c1", "s1")
+    };
     let agent = Agent::log_in(&server).await;
     let refusal = agent.request(&bad_port).await.expect_err("refused");
     assert_eq!(refusal, "Local port 1 is not among allowed ports.");
@@ -157,16 +213,27 @@ async fn refused_requests_are_answered_closed_and_leave_no_trace() {
     eventually("no trace", || server.ids().is_empty()).await;
 
     let agent = Agent::log_in(&server).await;
-    let reply = agent.connection.call(Ping::NAME, b"", PATIENCE).await.expect("answered");
+    let reply = agent
+        .connection
+        .call(Ping::NAME, b"", PATIENCE)
+        .await
+        .expect("answered");
     assert!(matches!(reply, Reply::Failure(text) if text == "expecting connection request"));
     soon("closed", agent.connection.closed()).await;
 
     let agent = Agent::log_in(&server).await;
-    let reply = agent.connection.call(NewConnection::NAME, b"{\"ID\":7}", PATIENCE).await.expect("answered");
+    let reply = agent
+        .connection
+        .call(NewConnection::NAME, b"{\"ID\":7}", PATIENCE)
+        .await
+        .expect("answered");
     assert!(matches!(reply, Reply::Failure(text) if text.starts_with(b"invalid connection request: ")));
 
     let agent = Agent::log_in(&server).await;
-    let refusal = agent.request(&hello("line\nbreak", "s1")).await.expect_err("refused");
+    let refusal = agent
+        .request(&hello("line\nbreak", "s1"))
+        .await
+        .expect_err("refused");
     assert!(refusal.starts_with("could not get clientID: "), "{refusal}");
 
     let agent = Agent::connect(&server, "c2", "s1").await;
@@ -175,8 +242,16 @@ async fn refused_requests_are_answered_closed_and_leave_no_trace() {
     soon("closed", agent.connection.closed()).await;
 
     let agent = Agent::log_in(&server).await;
-    let refusal = agent.request(&NewConnection { version: "x".into(), ..hello("c2", "s1") }).await;
-    assert_eq!(refusal, Err("failed to determine client version: Malformed version: x".into()));
+    let refusal = agent
+        .request(&NewConnection {
+            version: "x".into(),
+            ..hello("c2", "s1")
+        })
+        .await;
+    assert_eq!(
+        refusal,
+        Err("failed to determine client version: Malformed version: x".into())
+    );
     server.stop().await;
 }
 
@@ -217,11 +292,17 @@ async fn records_survive_a_restart_and_nobody_is_connected_after_it() {
     drop(agent);
     let stopped = server.stop().await;
     let (at, _) = stored(stopped.path(), "c1").expect("stored");
-    assert!(at.is_some(), "a server that stops in order says goodbye for its agents");
+    assert!(
+        at.is_some(),
+        "a server that stops in order says goodbye for its agents"
+    );
 
     let server = TestServer::start_in(killed, options()).await;
     let client = server.client("c1").expect("known");
-    assert_eq!(client.record.disconnected_at.map(|at| at.to_utc()), Some(start_time()));
+    assert_eq!(
+        client.record.disconnected_at.map(|at| at.to_utc()),
+        Some(start_time())
+    );
     assert_eq!(client.record.details.hostname, "c1.example.com");
     server.stop().await;
 }
@@ -233,9 +314,15 @@ async fn only_disconnected_clients_are_deleted_and_only_by_those_who_see_them() 
     let id = ClientId::new("c1");
     let clients = server.server.clients().clone();
     let kind = |outcome: Result<(), rport_domain::Error>| outcome.expect_err("refused").kind;
-    assert_eq!(kind(clients.delete(&member_of(&["dev"]), &id).await), Kind::Forbidden);
+    assert_eq!(
+        kind(clients.delete(&member_of(&["dev"]), &id).await),
+        Kind::Forbidden
+    );
     assert_eq!(kind(clients.delete(&admin(), &id).await), Kind::Invalid);
-    assert_eq!(kind(clients.delete(&admin(), &ClientId::new("none")).await), Kind::NotFound);
+    assert_eq!(
+        kind(clients.delete(&admin(), &ClientId::new("none")).await),
+        Kind::NotFound
+    );
     agent.vanish();
     eventually("disconnect", || !server.is_connected("c1")).await;
     clients.delete(&admin(), &id).await.expect("deletes");
@@ -248,7 +335,10 @@ async fn only_disconnected_clients_are_deleted_and_only_by_those_who_see_them() 
 async fn clients_away_too_long_are_forgotten() {
     let mut options = options();
     let keep = Duration::from_secs(3600);
-    options.clients.purge = Some(PurgeOptions { keep, interval: Duration::from_secs(1) });
+    options.clients.purge = Some(PurgeOptions {
+        keep,
+        interval: Duration::from_secs(1),
+    });
     let server = TestServer::start_with(options).await;
     let agent = Agent::connect(&server, "c1", "s1").await;
     let stays = Agent::connect(&server, "c2", "s2").await;
@@ -265,7 +355,10 @@ async fn clients_away_too_long_are_forgotten() {
 #[tokio::test]
 async fn nothing_is_kept_when_nothing_shall_be() {
     let mut options = options();
-    options.clients.purge = Some(PurgeOptions { keep: Duration::ZERO, interval: Duration::from_secs(3600) });
+    options.clients.purge = Some(PurgeOptions {
+        keep: Duration::ZERO,
+        interval: Duration::from_secs(3600),
+    });
     let server = TestServer::start_with(options).await;
     Agent::connect(&server, "c1", "s1").await.vanish();
     eventually("forgotten", || server.ids().is_empty()).await;

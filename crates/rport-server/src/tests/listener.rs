@@ -16,7 +16,9 @@ async fn ask(server: &TestServer, request: &str) -> String {
     let mut socket = TcpStream::connect(server.address).await.expect("connects");
     socket.write_all(request.as_bytes()).await.expect("writes");
     let mut answer = Vec::new();
-    soon("an answer", socket.read_to_end(&mut answer)).await.expect("reads");
+    soon("an answer", socket.read_to_end(&mut answer))
+        .await
+        .expect("reads");
     String::from_utf8_lossy(&answer).into_owned()
 }
 
@@ -24,10 +26,16 @@ async fn ask(server: &TestServer, request: &str) -> String {
 async fn web_requests_get_nothing() {
     let server = TestServer::start().await;
     let answer = ask(&server, "GET /x?y=%zz HTTP/1.1\r\nHost: h\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("content-length: 0"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 404 ") && answer.contains("content-length: 0"),
+        "{answer}"
+    );
     let upgrade = "Upgrade: websocket\r\nSec-WebSocket-Protocol: rport-v1\r\nConnection: Upgrade\r\n\r\n";
     let answer = ask(&server, &format!("GET / HTTP/1.1\r\nHost: h\r\n{upgrade}")).await;
-    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.ends_with("Bad Request\n"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 400 ") && answer.ends_with("Bad Request\n"),
+        "{answer}"
+    );
     assert!(answer.contains("sec-websocket-version: 13"), "{answer}");
     let answer = ask(&server, &format!("POST / HTTP/1.1\r\nHost: h\r\n{upgrade}")).await;
     assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
@@ -50,11 +58,21 @@ async fn web_requests_reach_the_web_server_behind() {
         socket.write_all(answer).await.expect("writes");
         String::from_utf8_lossy(&head[..length]).into_owned()
     });
-    let answer = ask(&server, "GET /a?b=c HTTP/1.1\r\nHost: public\r\nConnection: close\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("hello"), "{answer}");
+    let answer = ask(
+        &server,
+        "GET /a?b=c HTTP/1.1\r\nHost: public\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("hello"),
+        "{answer}"
+    );
     let seen = behind.await.expect("no panic");
     assert!(seen.starts_with("GET /base/a?b=c HTTP/1.1\r\n"), "{seen}");
-    assert!(seen.contains("x-forwarded-for: 127.0.0.1") && !seen.contains("host: public"), "{seen}");
+    assert!(
+        seen.contains("x-forwarded-for: 127.0.0.1") && !seen.contains("host: public"),
+        "{seen}"
+    );
     server.stop().await;
 }
 
@@ -71,7 +89,10 @@ async fn upgrades_pass_through_to_the_web_server_behind() {
         let mut head = vec![0; 4096];
         let length = socket.read(&mut head).await.expect("reads");
         let head = String::from_utf8_lossy(&head[..length]).to_lowercase();
-        assert!(head.contains("upgrade: websocket") && head.contains("connection: upgrade"), "{head}");
+        assert!(
+            head.contains("upgrade: websocket") && head.contains("connection: upgrade"),
+            "{head}"
+        );
         let answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
         socket.write_all(answer).await.expect("writes");
         let (mut read, mut write) = socket.split();
@@ -87,7 +108,9 @@ async fn upgrades_pass_through_to_the_web_server_behind() {
     assert!(head.starts_with(b"HTTP/1.1 101 "));
     visitor.write_all(b"ping").await.expect("writes");
     let mut back = [0; 4];
-    soon("the echo", visitor.read_exact(&mut back)).await.expect("reads");
+    soon("the echo", visitor.read_exact(&mut back))
+        .await
+        .expect("reads");
     assert_eq!(&back, b"ping");
     drop(visitor);
     server.stop().await;
@@ -121,7 +144,11 @@ async fn silent_and_slow_peers_keep_nobody_out_and_are_dropped() {
         let _ = soon("dropped", socket.read_to_end(&mut rest)).await;
     }
     eventually("only the agent is left", || {
-        server.tasks.counts().get("handshake").is_none_or(|handshakes| *handshakes == 0)
+        server
+            .tasks
+            .counts()
+            .get("handshake")
+            .is_none_or(|handshakes| *handshakes == 0)
     })
     .await;
     assert!(!agent.connection.is_closed());
@@ -153,7 +180,10 @@ async fn garbage_at_every_step_harms_nobody() {
 #[tokio::test]
 async fn wrong_passwords_wait_and_then_ban_the_address() {
     let mut options = options();
-    options.listener.ban = Some(BanOptions { max_failed: 2, duration: Duration::from_secs(60) });
+    options.listener.ban = Some(BanOptions {
+        max_failed: 2,
+        duration: Duration::from_secs(60),
+    });
     let server = TestServer::start_with(options).await;
     let tasks = Tasks::new();
     let fail = async || match log_in(&server, "rport", "wrong", &tasks).await {
@@ -165,8 +195,15 @@ async fn wrong_passwords_wait_and_then_ban_the_address() {
     assert!(log_in(&server, "rport", "s3cret", &tasks).await.is_err());
     server.clock.advance(Duration::from_secs(3));
     fail().await;
-    let answer = ask(&server, "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 198.51.100.1\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 423 ") && answer.ends_with("Too many bad attempts. Please try later.\n"), "{answer}");
+    let answer = ask(
+        &server,
+        "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 198.51.100.1\r\n\r\n",
+    )
+    .await;
+    assert!(
+        answer.starts_with("HTTP/1.1 423 ") && answer.ends_with("Too many bad attempts. Please try later.\n"),
+        "{answer}"
+    );
     server.clock.advance(Duration::from_secs(61));
     let agent = Agent::connect(&server, "c1", "s1").await;
     drop(agent);

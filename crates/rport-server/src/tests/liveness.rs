@@ -22,7 +22,12 @@ fn impatient() -> Options {
 async fn a_silent_agent_that_answers_pings_stays() {
     let server = TestServer::start_with(impatient()).await;
     let agent = Agent::connect(&server, "c1", "s1").await;
-    eventually("a heartbeat", || server.client("c1").is_some_and(|client| client.last_heartbeat_at.is_some())).await;
+    eventually("a heartbeat", || {
+        server
+            .client("c1")
+            .is_some_and(|client| client.last_heartbeat_at.is_some())
+    })
+    .await;
     assert!(server.is_connected("c1") && !agent.connection.is_closed());
     drop(agent);
     server.stop().await;

@@ -3,8 +3,8 @@
 mod agent;
 mod agents;
 mod client_auth;
-mod liveness;
 mod listener;
+mod liveness;
 mod login;
 mod tunnels;
 
@@ -21,8 +21,8 @@ use tokio::net::TcpListener;
 
 use crate::actor::Actor;
 use crate::{
-    About, AuditOptions, ClientAuthSource, ClientsOptions, ListenerOptions, LoginOptions, Options, Parts, Server, TunnelsOptions,
-    UserSource,
+    About, AuditOptions, ClientAuthSource, ClientsOptions, ListenerOptions, LoginOptions, Options, Parts,
+    Server, TunnelsOptions, UserSource,
 };
 
 /// No state takes longer to come about.
@@ -40,22 +40,34 @@ struct TestServer {
 fn options() -> Options {
     Options {
         listener: ListenerOptions::default(),
-        client_auth: ClientAuthSource::Single { id: "rport".into(), password: "s3cret".into() }.into(),
+        client_auth: ClientAuthSource::Single {
+            id: "rport".into(),
+            password: "s3cret".into(),
+        }
+        .into(),
         audit: AuditOptions::default(),
         clients: ClientsOptions::default(),
         tunnels: TunnelsOptions {
             ports: PortSet::range(21_000..=32_000),
             check_port_timeout: Duration::from_secs(2),
         },
-        users: Some(UserSource::Single { name: "admin".into(), password: "foobaz".into() }),
+        users: Some(UserSource::Single {
+            name: "admin".into(),
+            password: "foobaz".into(),
+        }),
         login: LoginOptions::default(),
         trusted_proxies: Vec::new(),
-        about: About { version: "1.0.0".into(), ..About::default() },
+        about: About {
+            version: "1.0.0".into(),
+            ..About::default()
+        },
     }
 }
 
 fn start_time() -> DateTime<Utc> {
-    Utc.with_ymd_and_hms(2024, 5, 1, 10, 0, 0).single().expect("a time")
+    Utc.with_ymd_and_hms(2024, 5, 1, 10, 0, 0)
+        .single()
+        .expect("a time")
 }
 
 impl TestServer {
@@ -70,7 +82,10 @@ impl TestServer {
     async fn start_in(directory: TempDir, options: Options) -> Self {
         let clock = Clock::manual(start_time());
         let tasks = Tasks::new();
-        let store = StoreOptions { data_dir: directory.path().to_owned(), wal: true };
+        let store = StoreOptions {
+            data_dir: directory.path().to_owned(),
+            wal: true,
+        };
         let parts = Parts {
             store: Store::open(&store).expect("the store opens"),
             host_key: HostKey::from_seed("test").expect("a key"),
@@ -81,14 +96,29 @@ impl TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let address = listener.local_addr().expect("an address");
         server.listen(listener);
-        Self { server, address, clock, tasks, directory: Some(directory) }
+        Self {
+            server,
+            address,
+            clock,
+            tasks,
+            directory: Some(directory),
+        }
     }
 
     /// Stops in order and returns the data directory.
     async fn stop(mut self) -> TempDir {
         self.server.stop(PATIENCE).await;
-        assert_eq!(self.tasks.count(), 0, "tasks outlive the server: {:?}", self.tasks.counts());
-        assert_eq!(self.server.tunnels().leased_ports(), 0, "ports outlive the server");
+        assert_eq!(
+            self.tasks.count(),
+            0,
+            "tasks outlive the server: {:?}",
+            self.tasks.counts()
+        );
+        assert_eq!(
+            self.server.tunnels().leased_ports(),
+            0,
+            "ports outlive the server"
+        );
         self.directory.take().expect("stopped once")
     }
 
@@ -97,13 +127,17 @@ impl TestServer {
     }
 
     fn is_connected(&self, id: &str) -> bool {
-        self.client(id).is_some_and(|client| client.record.disconnected_at.is_none())
+        self.client(id)
+            .is_some_and(|client| client.record.disconnected_at.is_none())
     }
 
     fn ids(&self) -> Vec<String> {
         let query = ListQuery::parse::<&str, &str>(&[], &CLIENT_LIST).expect("valid");
         let page = self.server.clients().list(&admin(), &query).expect("lists");
-        page.items.iter().map(|client| client.record.id.to_string()).collect()
+        page.items
+            .iter()
+            .map(|client| client.record.id.to_string())
+            .collect()
     }
 
     fn connected(&self) -> usize {
@@ -112,7 +146,11 @@ impl TestServer {
 }
 
 fn admin() -> Actor {
-    Actor::new("admin".into(), &["Administrators".to_owned()], IpAddr::from([127, 0, 0, 1]))
+    Actor::new(
+        "admin".into(),
+        &["Administrators".to_owned()],
+        IpAddr::from([127, 0, 0, 1]),
+    )
 }
 
 fn member_of(groups: &[&str]) -> Actor {
@@ -127,10 +165,14 @@ async fn eventually(what: &str, mut state: impl FnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("never came about: {what}"));
+    tokio::time::timeout(PATIENCE, reached)
+        .await
+        .unwrap_or_else(|_| panic!("never came about: {what}"));
 }
 
 /// Waits for something that must not take long.
 async fn soon<F: Future>(what: &str, future: F) -> F::Output {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("took too long: {what}"))
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .unwrap_or_else(|_| panic!("took too long: {what}"))
 }

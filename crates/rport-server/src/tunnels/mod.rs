@@ -4,6 +4,6 @@ mod open;
 mod service;
 mod start;
 
-pub use service::{ClientTunnel, Tunnels};
 pub(crate) use open::allowed_by_agent;
+pub use service::{ClientTunnel, Tunnels};
 pub(crate) use start::TunnelError;

@@ -25,19 +25,34 @@ impl Tunnels {
     /// # Errors
     /// `NotFound`, `ClientOffline`, `Forbidden`; `Invalid` for everything wrong with the request, `Conflict` when the
     /// port was lost in a race, `ClientTimeout` and `ClientRefused` for trouble with the agent.
-    pub async fn open(&self, actor: &Actor, id: &ClientId, request: TunnelRequest) -> Result<TunnelRecord, Error> {
+    pub async fn open(
+        &self,
+        actor: &Actor,
+        id: &ClientId,
+        request: TunnelRequest,
+    ) -> Result<TunnelRecord, Error> {
         let (this, actor, id) = (self.clone(), actor.clone(), id.clone());
-        let opened = self.inner.tasks.spawn("tunnel_open", async move { this.open_now(&actor, &id, &request).await });
+        let opened = self.inner.tasks.spawn("tunnel_open", async move {
+            this.open_now(&actor, &id, &request).await
+        });
         opened.await.map_err(Error::internal)?
     }
 
-    async fn open_now(&self, actor: &Actor, id: &ClientId, request: &TunnelRequest) -> Result<TunnelRecord, Error> {
+    async fn open_now(
+        &self,
+        actor: &Actor,
+        id: &ClientId,
+        request: &TunnelRequest,
+    ) -> Result<TunnelRecord, Error> {
         let (client, link) = self.connected(actor, id)?;
         // The HTTPS proxy in front of tunnels arrives with a later release.
         let checked = request.checked(false)?;
         let mut remote = checked.remote;
         remote.owner = actor.user.to_string();
-        if !allowed_by_agent(&link, &remote, ASK_LIMIT).await.map_err(|error| error.for_client(id))? {
+        if !allowed_by_agent(&link, &remote, ASK_LIMIT)
+            .await
+            .map_err(|error| error.for_client(id))?
+        {
             return Err(tunnel_rules::destination_not_allowed());
         }
         check_duplicate(&client, id, &remote)?;
@@ -45,10 +60,13 @@ impl Tunnels {
             self.check_port(&link, id, &remote).await?;
         }
         let wanted_port = remote.lport.clone();
-        let record = self.start(&client, &link, remote).await.map_err(|error| match error {
-            TunnelError::Port(PortError::InUse(_)) => tunnel_rules::port_in_use(&wanted_port),
-            other => other.into(),
-        })?;
+        let record = self
+            .start(&client, &link, remote)
+            .await
+            .map_err(|error| match error {
+                TunnelError::Port(PortError::InUse(_)) => tunnel_rules::port_in_use(&wanted_port),
+                other => other.into(),
+            })?;
         if let Err(error) = remember(&client, &link, &record) {
             self.undo(id, &record.id);
             return Err(error);
@@ -67,16 +85,38 @@ impl Tunnels {
 
     async fn check_port(&self, link: &ClientLink, id: &ClientId, remote: &Remote) -> Result<(), Error> {
         let timeout = self.inner.check_port_timeout;
-        let question = CheckPort { host_port: remote.target(), timeout };
-        let reply = link.ask(&question, timeout + ASK_LIMIT).await.map_err(|error| error.for_client(id))?;
-        if reply.open { Ok(()) } else { Err(tunnel_rules::not_listening(&remote.rport, &reply.err_msg)) }
+        let question = CheckPort {
+            host_port: remote.target(),
+            timeout,
+        };
+        let reply = link
+            .ask(&question, timeout + ASK_LIMIT)
+            .await
+            .map_err(|error| error.for_client(id))?;
+        if reply.open {
+            Ok(())
+        } else {
+            Err(tunnel_rules::not_listening(&remote.rport, &reply.err_msg))
+        }
     }
 }
 
 /// Whether the agent's `tunnel_allowed` lets the tunnel's target be reached. Agents that do not know the question
 /// have no such rules.
-pub(crate) async fn allowed_by_agent(link: &ClientLink, remote: &Remote, limit: Duration) -> Result<bool, AskError> {
-    match link.ask(&CheckTunnelAllowed { remote: remote.target() }, limit).await {
+pub(crate) async fn allowed_by_agent(
+    link: &ClientLink,
+    remote: &Remote,
+    limit: Duration,
+) -> Result<bool, AskError> {
+    match link
+        .ask(
+            &CheckTunnelAllowed {
+                remote: remote.target(),
+            },
+            limit,
+        )
+        .await
+    {
         Ok(reply) => Ok(reply.is_allowed),
         Err(error) if error.is_unknown_request() => Ok(true),
         Err(error) => Err(error),
@@ -107,5 +147,10 @@ fn as_asked(remote: &Remote) -> Remote {
     if !remote.lport_random {
         return remote.clone();
     }
-    Remote { lhost: String::new(), lport: String::new(), lport_random: false, ..remote.clone() }
+    Remote {
+        lhost: String::new(),
+        lport: String::new(),
+        lport_random: false,
+        ..remote.clone()
+    }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rport_domain::access::client_not_found;
-use rport_domain::{ClientId, ConnectionId, Error, Permission, TunnelAcl, TunnelId, TunnelRecord, tunnel_rules};
+use rport_domain::{
+    ClientId, ConnectionId, Error, Permission, TunnelAcl, TunnelId, TunnelRecord, tunnel_rules,
+};
 use rport_runtime::{Clock, Tasks};
 use rport_tunnel::{PortPool, Tunnel};
 
@@ -59,7 +61,9 @@ impl Tunnels {
             tasks,
             running: Mutex::default(),
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Number of ports leased now; nothing is connected when it is not zero after all tunnels have ended.
@@ -75,12 +79,17 @@ impl Tunnels {
         actor.require(Permission::Tunnels)?;
         let mut tunnels = Vec::new();
         for client in self.inner.registry.all() {
-            let Some(record) = client.record().filter(|record| record.disconnected_at.is_none()) else { continue };
+            let Some(record) = client.record().filter(|record| record.disconnected_at.is_none()) else {
+                continue;
+            };
             if record.details.tunnels.is_empty() || !actor.may_access(&record) {
                 continue;
             }
             let of_client = record.details.tunnels.iter().cloned();
-            tunnels.extend(of_client.map(|tunnel| ClientTunnel { client_id: client.id.clone(), tunnel }));
+            tunnels.extend(of_client.map(|tunnel| ClientTunnel {
+                client_id: client.id.clone(),
+                tunnel,
+            }));
         }
         Ok(tunnels)
     }
@@ -89,12 +98,28 @@ impl Tunnels {
     ///
     /// # Errors
     /// `NotFound`, `ClientOffline`, `Forbidden`; `Conflict` when visitors are connected and `force` is not set.
-    pub async fn close(&self, actor: &Actor, id: &ClientId, tunnel_id: &TunnelId, force: bool) -> Result<(), Error> {
+    pub async fn close(
+        &self,
+        actor: &Actor,
+        id: &ClientId,
+        tunnel_id: &TunnelId,
+        force: bool,
+    ) -> Result<(), Error> {
         let (client, _) = self.connected(actor, id)?;
-        let running = self.inner.find(id, tunnel_id).ok_or_else(tunnel_rules::tunnel_not_found)?;
-        running.close(force).map_err(|active| tunnel_rules::still_active(active.0))?;
+        let running = self
+            .inner
+            .find(id, tunnel_id)
+            .ok_or_else(tunnel_rules::tunnel_not_found)?;
+        running
+            .close(force)
+            .map_err(|active| tunnel_rules::still_active(active.0))?;
         // From here on it has to be finished, whether the caller stays or not.
-        let (this, client, tunnel_id, user) = (self.clone(), client.id.clone(), tunnel_id.clone(), actor.user.clone());
+        let (this, client, tunnel_id, user) = (
+            self.clone(),
+            client.id.clone(),
+            tunnel_id.clone(),
+            actor.user.clone(),
+        );
         let finished = self.inner.tasks.spawn("tunnel_close", async move {
             let _ = tokio::time::timeout(CLOSE_LIMIT, running.ended()).await;
             this.inner.take(&client, &tunnel_id);
@@ -116,12 +141,20 @@ impl Tunnels {
         acl: Option<&str>,
     ) -> Result<(), Error> {
         let (client, _) = self.connected(actor, id)?;
-        let running = self.inner.find(id, tunnel_id).ok_or_else(tunnel_rules::tunnel_not_found)?;
+        let running = self
+            .inner
+            .find(id, tunnel_id)
+            .ok_or_else(tunnel_rules::tunnel_not_found)?;
         let acl = TunnelAcl::parse(acl).map_err(|error| Error::invalid(error.to_string()))?;
         let text = acl.as_ref().map(ToString::to_string);
         running.set_acl(acl);
         client.update(|record| {
-            if let Some(known) = record.details.tunnels.iter_mut().find(|known| known.id == *tunnel_id) {
+            if let Some(known) = record
+                .details
+                .tunnels
+                .iter_mut()
+                .find(|known| known.id == *tunnel_id)
+            {
                 known.remote.acl = text;
             }
         });

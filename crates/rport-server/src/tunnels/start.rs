@@ -62,8 +62,15 @@ impl Tunnels {
             return Err(TunnelError::Proxy);
         }
         let acl = TunnelAcl::parse(remote.acl.as_deref())?;
-        let wanted = remote.is_local_specified().then(|| parse_port(&remote.lport)).transpose()?;
-        let host = if wanted.is_some() { remote.lhost.clone() } else { "0.0.0.0".to_owned() };
+        let wanted = remote
+            .is_local_specified()
+            .then(|| parse_port(&remote.lport))
+            .transpose()?;
+        let host = if wanted.is_some() {
+            remote.lhost.clone()
+        } else {
+            "0.0.0.0".to_owned()
+        };
         let bound = inner.pool.lease(wanted, remote.protocol, &host).await?;
         remote.lport_random |= wanted.is_none();
         remote.lhost = host;
@@ -78,9 +85,22 @@ impl Tunnels {
         let tunnel = rport_tunnel::spawn(spec, bound, Arc::new(link.connection.clone()), &inner.tasks)?;
         tracing::info!(client.id = %client.id, tunnel.id = %id, tunnel = remote.canonical(), "tunnel opened");
         self.watch(client.id.clone(), id.clone(), &tunnel);
-        let running = Running { id: id.clone(), connection: link.id, tunnel: Arc::new(tunnel) };
-        inner.running.lock().entry(client.id.clone()).or_default().push(running);
-        Ok(TunnelRecord { id, remote, created_at: GoTime(inner.clock.now_local()) })
+        let running = Running {
+            id: id.clone(),
+            connection: link.id,
+            tunnel: Arc::new(tunnel),
+        };
+        inner
+            .running
+            .lock()
+            .entry(client.id.clone())
+            .or_default()
+            .push(running);
+        Ok(TunnelRecord {
+            id,
+            remote,
+            created_at: GoTime(inner.clock.now_local()),
+        })
     }
 
     /// Forgets a tunnel that ends by itself.
@@ -137,9 +157,12 @@ impl Inner {
 
     fn take_all(&self, client: &ClientId, connection: ConnectionId) -> Vec<Running> {
         let mut running = self.running.lock();
-        let Some(tunnels) = running.get_mut(client) else { return Vec::new() };
-        let (taken, rest) =
-            std::mem::take(tunnels).into_iter().partition(|running| running.connection == connection);
+        let Some(tunnels) = running.get_mut(client) else {
+            return Vec::new();
+        };
+        let (taken, rest) = std::mem::take(tunnels)
+            .into_iter()
+            .partition(|running| running.connection == connection);
         *tunnels = rest;
         if tunnels.is_empty() {
             running.remove(client);
@@ -149,7 +172,9 @@ impl Inner {
 
     /// Takes a tunnel out of the client's record.
     pub(super) async fn forget(&self, id: &ClientId, tunnel: &TunnelId) {
-        let Some(client) = self.registry.find(id) else { return };
+        let Some(client) = self.registry.find(id) else {
+            return;
+        };
         client.update(|record| record.details.tunnels.retain(|known| known.id != *tunnel));
         if let Err(error) = self.registry.save(id).await {
             tracing::error!(client.id = %id, tunnel.id = %tunnel, %error, "the end of a tunnel was not saved");
@@ -158,7 +183,10 @@ impl Inner {
 }
 
 fn parse_port(text: &str) -> Result<u16, TunnelError> {
-    let problem = |problem| TunnelError::BadPort { text: text.to_owned(), problem };
+    let problem = |problem| TunnelError::BadPort {
+        text: text.to_owned(),
+        problem,
+    };
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(problem("invalid syntax"));
     }
@@ -178,8 +206,14 @@ mod tests {
     fn ports_are_numbers() {
         let text = |port: &str| parse_port(port).map_err(|error| error.to_string());
         assert_eq!(text("3000"), Ok(3000));
-        assert_eq!(text("x"), Err("strconv.Atoi: parsing \"x\": invalid syntax".to_owned()));
-        assert_eq!(text("70000"), Err("strconv.Atoi: parsing \"70000\": value out of range".to_owned()));
+        assert_eq!(
+            text("x"),
+            Err("strconv.Atoi: parsing \"x\": invalid syntax".to_owned())
+        );
+        assert_eq!(
+            text("70000"),
+            Err("strconv.Atoi: parsing \"70000\": value out of range".to_owned())
+        );
         assert!(text("+1").is_err() && text("").is_err());
     }
 }

@@ -24,7 +24,10 @@ pub(crate) struct File {
 
 impl File {
     pub(crate) fn read(path: &Path) -> Result<Self, StartError> {
-        Ok(Self { path: path.to_owned(), users: RwLock::new(load(path)?) })
+        Ok(Self {
+            path: path.to_owned(),
+            users: RwLock::new(load(path)?),
+        })
     }
 }
 
@@ -51,10 +54,17 @@ impl UserProvider for File {
 }
 
 fn load(path: &Path) -> Result<Users, StartError> {
-    let problem = |text: String| StartError::File { path: path.to_owned(), problem: text };
-    let length = std::fs::metadata(path).map_err(|error| problem(error.to_string()))?.len();
+    let problem = |text: String| StartError::File {
+        path: path.to_owned(),
+        problem: text,
+    };
+    let length = std::fs::metadata(path)
+        .map_err(|error| problem(error.to_string()))?
+        .len();
     if length > LIMIT {
-        return Err(problem(format!("{length} bytes are more than the limit of {LIMIT}")));
+        return Err(problem(format!(
+            "{length} bytes are more than the limit of {LIMIT}"
+        )));
     }
     let text = std::fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
     parse(&text).map_err(problem)
@@ -150,8 +160,13 @@ mod tests {
     fn errors_name_the_user() {
         check_error("[{}]", "user 1: 'username'");
         check_error("[{\"username\":\"a\"}]", "user 1 (a): 'password' is missing");
-        check_error("[{\"username\":\"a\",\"password\":\"plain\"}]", "not a bcrypt hash");
-        let twice = format!("[{{\"username\":\"a\",\"password\":\"{HASH}\"}},{{\"username\":\"a \",\"password\":\"{HASH}\"}}]");
+        check_error(
+            "[{\"username\":\"a\",\"password\":\"plain\"}]",
+            "not a bcrypt hash",
+        );
+        let twice = format!(
+            "[{{\"username\":\"a\",\"password\":\"{HASH}\"}},{{\"username\":\"a \",\"password\":\"{HASH}\"}}]"
+        );
         check_error(&twice, "user 2: this 'username' appears a second time");
         check_error("[\n{\"username\":1}]", "line 2");
         check_error("{}", "expected a JSON array");

@@ -36,7 +36,9 @@ pub(crate) struct Passwords {
 
 impl Passwords {
     pub(crate) fn new(clock: Clock, tasks: Tasks) -> Self {
-        let slots = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 4);
+        let slots = std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .clamp(1, 4);
         Self {
             key: hmac::Key::new(hmac::HMAC_SHA256, &rport_runtime::rng::bytes::<32>()),
             clock,
@@ -51,7 +53,12 @@ impl Passwords {
     ///
     /// # Errors
     /// `Unavailable` when too many checks are waiting already.
-    pub(crate) async fn check(&self, user: Option<&User>, stand_in: &str, password: &Secret) -> Result<bool, Error> {
+    pub(crate) async fn check(
+        &self,
+        user: Option<&User>,
+        stand_in: &str,
+        password: &Secret,
+    ) -> Result<bool, Error> {
         let known = user.is_some();
         let stored = user.map_or(stand_in, |user| user.password_hash.as_str());
         if !is_bcrypt(stored) {
@@ -108,7 +115,9 @@ impl Passwords {
 /// Whether a stored password is a bcrypt hash. Differs from RPort, where only `$2y$` counts and a hash with another
 /// prefix works as the password itself.
 pub(crate) fn is_bcrypt(stored: &str) -> bool {
-    let prefix = ["$2y$", "$2a$", "$2b$"].iter().any(|prefix| stored.starts_with(prefix));
+    let prefix = ["$2y$", "$2a$", "$2b$"]
+        .iter()
+        .any(|prefix| stored.starts_with(prefix));
     prefix && stored.len() == 60
 }
 
@@ -132,7 +141,10 @@ mod tests {
             two_fa_send_to: String::new(),
             totp_secret: String::new(),
         };
-        passwords.check(Some(&user), NOBODY, &Secret::from(password)).await.expect("not busy")
+        passwords
+            .check(Some(&user), NOBODY, &Secret::from(password))
+            .await
+            .expect("not busy")
     }
 
     #[tokio::test]
@@ -145,7 +157,10 @@ mod tests {
             assert!(check(&passwords, &stored, "s3cret").await, "{prefix}");
             assert!(check(&passwords, &stored, "s3cret").await, "{prefix} from memory");
             assert!(!check(&passwords, &stored, "s3cre").await, "{prefix}");
-            assert!(!check(&passwords, &stored, &stored).await, "a hash is not a password");
+            assert!(
+                !check(&passwords, &stored, &stored).await,
+                "a hash is not a password"
+            );
         }
         assert_eq!(passwords.recent.lock().len(), 3);
     }
@@ -155,8 +170,21 @@ mod tests {
         let passwords = Passwords::new(Clock::manual(DateTime::UNIX_EPOCH), Tasks::new());
         assert!(check(&passwords, "plain", "plain").await);
         assert!(!check(&passwords, "plain", "Plain").await);
-        assert!(!passwords.check(None, "stand-in", &"stand-in".into()).await.expect("not busy"));
-        assert!(!passwords.check(None, NOBODY, &"x".into()).await.expect("not busy"));
-        assert!(bcrypt::verify("x", NOBODY).is_ok(), "the stand-in has to cost as much as a real hash");
+        assert!(
+            !passwords
+                .check(None, "stand-in", &"stand-in".into())
+                .await
+                .expect("not busy")
+        );
+        assert!(
+            !passwords
+                .check(None, NOBODY, &"x".into())
+                .await
+                .expect("not busy")
+        );
+        assert!(
+            bcrypt::verify("x", NOBODY).is_ok(),
+            "the stand-in has to cost as much as a real hash"
+        );
     }
 }

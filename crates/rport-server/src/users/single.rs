@@ -24,7 +24,10 @@ impl Single {
             two_fa_send_to: String::new(),
             totp_secret: String::new(),
         };
-        Self { user: Arc::new(user), stand_in: rport_runtime::rng::alphanumeric(32) }
+        Self {
+            user: Arc::new(user),
+            stand_in: rport_runtime::rng::alphanumeric(32),
+        }
     }
 }
 

@@ -39,7 +39,11 @@ pub(super) struct ReverseProxy {
 
 impl ReverseProxy {
     pub(super) fn new(target: Uri, max_body: usize, tasks: &Tasks) -> Result<Self, StartError> {
-        Ok(Self { target: Target::new(target)?, max_body, tasks: tasks.clone() })
+        Ok(Self {
+            target: Target::new(target)?,
+            max_body,
+            tasks: tasks.clone(),
+        })
     }
 
     pub(super) async fn pass(&self, request: Request<Incoming>, address: IpAddr) -> Response<Body> {
@@ -50,17 +54,26 @@ impl ReverseProxy {
         })
     }
 
-    async fn try_pass(&self, mut request: Request<Incoming>, address: IpAddr) -> Result<Response<Body>, Problem> {
-        let from_visitor = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
+    async fn try_pass(
+        &self,
+        mut request: Request<Incoming>,
+        address: IpAddr,
+    ) -> Result<Response<Body>, Problem> {
+        let from_visitor = request
+            .headers()
+            .contains_key(UPGRADE)
+            .then(|| hyper::upgrade::on(&mut request));
         let (mut head, body) = request.into_parts();
         head.uri = joined(self.target.uri(), &head.uri).ok_or("the path cannot be joined")?;
         let upgrade = head.headers.get(UPGRADE).cloned();
         remove_hop_by_hop(&mut head.headers);
         if let Some(upgrade) = upgrade {
             head.headers.insert(UPGRADE, upgrade);
-            head.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            head.headers
+                .insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         }
-        head.headers.insert(HOST, HeaderValue::from_str(self.target.authority())?);
+        head.headers
+            .insert(HOST, HeaderValue::from_str(self.target.authority())?);
         append_forwarded_for(&mut head.headers, address);
 
         let stream = TokioIo::new(self.target.connect().await?);
@@ -69,8 +82,9 @@ impl ReverseProxy {
             // The one who waits for the answer gets the same error.
             let _ = connection.with_upgrades().await;
         });
-        let mut response =
-            sender.send_request(Request::from_parts(head, Limited::new(body, self.max_body))).await?;
+        let mut response = sender
+            .send_request(Request::from_parts(head, Limited::new(body, self.max_body)))
+            .await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let to_server = hyper::upgrade::on(&mut response);
             let to_visitor = from_visitor.ok_or("the web server switched protocols unasked")?;
@@ -92,9 +106,13 @@ async fn join(visitor: OnUpgrade, server: OnUpgrade) {
 
 /// A short plain answer, after which the connection ends: who gets one has nothing more to say here.
 pub(super) fn text(status: StatusCode, body: &'static str) -> Response<Body> {
-    let body = Full::new(Bytes::from_static(body.as_bytes())).map_err(|never| match never {}).boxed();
+    let body = Full::new(Bytes::from_static(body.as_bytes()))
+        .map_err(|never| match never {})
+        .boxed();
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }

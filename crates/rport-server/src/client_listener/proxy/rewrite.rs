@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use http::header::{
-    CONNECTION, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE,
+    CONNECTION, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, Uri};
 
@@ -25,16 +25,36 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    let fixed = [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION];
-    for name in named.into_iter().chain(fixed).chain([HeaderName::from_static("keep-alive")]) {
+    let fixed = [
+        CONNECTION,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+    ];
+    for name in named
+        .into_iter()
+        .chain(fixed)
+        .chain([HeaderName::from_static("keep-alive")])
+    {
         headers.remove(name);
     }
 }
 
 pub(super) fn append_forwarded_for(headers: &mut HeaderMap, address: IpAddr) {
     let name = HeaderName::from_static("x-forwarded-for");
-    let earlier: Vec<&str> = headers.get_all(&name).iter().filter_map(|value| value.to_str().ok()).collect();
-    let list = if earlier.is_empty() { address.to_string() } else { format!("{}, {address}", earlier.join(", ")) };
+    let earlier: Vec<&str> = headers
+        .get_all(&name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    let list = if earlier.is_empty() {
+        address.to_string()
+    } else {
+        format!("{}, {address}", earlier.join(", "))
+    };
     if let Ok(value) = HeaderValue::from_str(&list) {
         headers.insert(name, value);
     }
@@ -45,7 +65,8 @@ mod tests {
     use super::*;
 
     fn check(target: &str, request: &str, expected: &str) {
-        let joined = joined(&target.parse().expect("a URI"), &request.parse().expect("a URI")).expect("joins");
+        let joined =
+            joined(&target.parse().expect("a URI"), &request.parse().expect("a URI")).expect("joins");
         assert_eq!(joined.to_string(), expected);
     }
 

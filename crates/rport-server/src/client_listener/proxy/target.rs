@@ -25,8 +25,9 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn new(uri: Uri) -> Result<Self, StartError> {
-        const FORM: StartError =
-            StartError::Unsupported("'proxy' in [server] must be a URL of the form http(s)://host[:port][/path]");
+        const FORM: StartError = StartError::Unsupported(
+            "'proxy' in [server] must be a URL of the form http(s)://host[:port][/path]",
+        );
         let host = uri.host().ok_or(FORM)?.trim_matches(['[', ']']).to_owned();
         let secure = match uri.scheme_str() {
             Some("http") => false,
@@ -44,7 +45,9 @@ impl Target {
     }
 
     pub(super) fn authority(&self) -> &str {
-        self.uri.authority().map_or(self.host.as_str(), |authority| authority.as_str())
+        self.uri
+            .authority()
+            .map_or(self.host.as_str(), |authority| authority.as_str())
     }
 
     pub(super) async fn connect(&self) -> Result<Box<dyn Stream>, Problem> {
@@ -82,9 +85,15 @@ mod tests {
     fn targets_are_urls_with_a_host() {
         let target = |text: &str| Target::new(text.parse().expect("a URI"));
         let plain = target("http://web:8000/base").expect("valid");
-        assert_eq!((plain.host.as_str(), plain.port, plain.authority()), ("web", 8000, "web:8000"));
+        assert_eq!(
+            (plain.host.as_str(), plain.port, plain.authority()),
+            ("web", 8000, "web:8000")
+        );
         let secure = target("https://[::1]/").expect("valid");
-        assert_eq!((secure.host.as_str(), secure.port, secure.tls.is_some()), ("::1", 443, true));
+        assert_eq!(
+            (secure.host.as_str(), secure.port, secure.tls.is_some()),
+            ("::1", 443, true)
+        );
         for bad in ["/path", "web:80", "ftp://web/"] {
             assert!(target(bad).is_err(), "{bad}");
         }

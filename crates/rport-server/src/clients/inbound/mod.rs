@@ -22,7 +22,9 @@ pub(super) async fn serve(shared: &Shared, client: &Client, request: IncomingReq
     match request.name.as_str() {
         Ping::NAME => ping::serve(shared, client, request),
         IpAddresses::NAME => decoded(client, &request, |it| ip_addresses::serve(shared, client, it)).await,
-        UpdatesStatus::NAME => decoded(client, &request, |it| updates_status::serve(shared, client, it)).await,
+        UpdatesStatus::NAME => {
+            decoded(client, &request, |it| updates_status::serve(shared, client, it)).await
+        }
         // Measurements and results of commands get their keepers in later releases. They are not asked for until
         // then, so what comes is old or unasked.
         SaveMeasurement::NAME | CmdResult::NAME => {
