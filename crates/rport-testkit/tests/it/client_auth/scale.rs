@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use rport_testkit::{
     process::raise_file_limit,
     simulator::{Fleet, Simulator},
@@ -17,6 +18,8 @@ use super::{
 for_each_source!(ten_thousand_credentials_stay_fast);
 
 const COUNT: usize = 10_000;
+/// Agents that connect at the same time.
+const AT_ONCE: usize = 100;
 
 /// The middle of several measurements.
 async fn median<F: Future<Output = anyhow::Result<()>>>(
@@ -128,14 +131,15 @@ async fn ten_thousand_credentials_stay_fast(source: Source) -> anyhow::Result<()
 #[tokio::test]
 async fn a_fleet_with_hashed_credentials_comes_back() -> anyhow::Result<()> {
     raise_file_limit();
-    let agents: usize = std::env::var("RPORT_TEST_FLEET")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(200);
+    let figure = |name: &str, default: usize| {
+        let set = std::env::var(name).ok().and_then(|text| text.parse().ok());
+        set.unwrap_or(default)
+    };
+    let agents = figure("RPORT_TEST_FLEET", 200);
+    let credentials = figure("RPORT_TEST_CREDENTIALS", 20);
     let mut rig = Rig::start_with(Source::File, &[], quiet().server("auth_hash = \"argon2id\"")).await?;
-    let credentials = 20;
     for n in 0..credentials {
-        let new = json!({ "id": format!("group-{n:02}"), "password": format!("password-{n:02}") });
+        let new = json!({ "id": format!("group-{n:04}"), "password": format!("password-{n:04}") });
         assert_eq!(rig.api.post_json("/clients-auth", &new).await?.status, 201);
     }
     for round in ["first connection", "after a restart of the server", "again"] {
@@ -147,17 +151,18 @@ async fn a_fleet_with_hashed_credentials_comes_back() -> anyhow::Result<()> {
         let fleets = (0..credentials).map(|n| {
             let fleet = Fleet {
                 server: server.clone(),
-                auth: (format!("group-{n:02}"), format!("password-{n:02}")),
+                auth: (format!("group-{n:04}"), format!("password-{n:04}")),
                 count: agents / credentials,
-                at_once: 16,
-                prefix: format!("machine-{n:02}-"),
+                at_once: (AT_ONCE / credentials).max(1),
+                prefix: format!("machine-{n:04}-"),
             };
             async move { Simulator::connect(&fleet).await }
         });
-        let fleets: Vec<Simulator> = futures_util::future::join_all(fleets)
-            .await
-            .into_iter()
-            .collect::<anyhow::Result<_>>()?;
+        // As many at once as a server of this size takes in without turning some away, who would try again later.
+        let fleets: Vec<Simulator> = stream::iter(fleets)
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
         let took = start.elapsed();
         let up: usize = fleets.iter().map(Simulator::alive).sum();
         assert_eq!(up, agents / credentials * credentials, "{round}");
