@@ -16,9 +16,10 @@ export RUSTC_BOOTSTRAP=1
 
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(sed -n 's|^path = "fuzz_targets/\(.*\)\.rs"|\1|p' fuzz/Cargo.toml)
+# The sanitizer needs a compiler that was built with it; the checks in our code and in Rust itself suffice here.
+cargo fuzz build --sanitizer none
 for target in "${targets[@]}"; do
   echo "== $target"
-  # The sanitizer needs a compiler that was built with it; the checks in our code and in Rust itself suffice here.
   cargo fuzz run --sanitizer none "$target" -- -max_total_time="${SECONDS_EACH:-30}" -timeout=10 -rss_limit_mb=2048 \
     -print_final_stats=1 2>&1 | tail -n 12
 done
