@@ -1,6 +1,6 @@
 //! What the tests and the benchmarks of the whole workspace stand on.
 //!
-//! * [`eventually`]: wait for a state with a deadline, never for a time.
+//! * [`eventually()`]: wait for a state with a deadline, never for a time.
 //! * [`process`]: the real programs `rportd` and `rport`, each in a directory of its own.
 //! * [`pair`]: one of each, connected.
 //! * [`api`]: the API as a caller sees it.
@@ -11,7 +11,7 @@
 //! * [`netns`]: machines behind a router, on one machine.
 //! * [`databases`]: MariaDB and PostgreSQL, private to the tests.
 //! * [`simulator`]: many agents in one process.
-//! * [`bench`]: the measurements of `make bench`.
+//! * [`mod@bench`]: the measurements of `make bench`.
 //!
 //! The integration tests of the workspace are one binary, `tests/it/main.rs`. Nothing here is shipped.
 //!
