@@ -20,7 +20,7 @@ use super::kex::DirectionKeys;
 use crate::io::WriteHalf;
 use crate::ws::{Framer, MAX_HEADER, Side};
 
-/// Bytes in front of a payload that a [`DataBuf`] leaves free for the frame and packet headers.
+/// Bytes in front of a payload that a data packet under construction leaves free for the frame and packet headers.
 pub(crate) const HEADROOM: usize = MAX_HEADER + HEAD;
 /// Channel data waits while more than this is queued, so that other channels get their turn.
 const HIGH_WATER: usize = 128 * 1024;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Side;
 
-/// Longest header that [`Framer::header`] writes: two bytes, an eight-byte length, four mask bytes.
+/// Longest header that [`Framer::frame`] writes: two bytes, an eight-byte length, four mask bytes.
 pub(crate) const MAX_HEADER: usize = 14;
 const MAX_CONTROL: u64 = 125;
 const MASKS_AT_ONCE: usize = 64;
