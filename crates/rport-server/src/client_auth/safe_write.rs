@@ -135,7 +135,11 @@ fn keep_owner(file: &File, old: &fs::Metadata, path: &Path) -> io::Result<()> {
     if owner.is_none() && group.is_none() {
         return Ok(());
     }
-    std::os::unix::fs::fchown(file, owner, group).map_err(|error| {
+    let kept = std::os::unix::fs::fchown(file, owner, group);
+    if kept.is_err() && owner.is_none() && !group_matters(old.mode()) {
+        return Ok(());
+    }
+    kept.map_err(|error| {
         let text = format!(
             "cannot keep its owner (uid {}, gid {}): {error}; make it belong to the user of this process, for example by `chown rport {}`",
             old.uid(),
@@ -146,12 +150,24 @@ fn keep_owner(file: &File, old: &fs::Metadata, path: &Path) -> io::Result<()> {
     })
 }
 
+/// Whether the group may do more with a file of this mode than everybody. If not, a file that root made and gave away
+/// with `chown rport FILE` can be replaced although its group stays behind.
+fn group_matters(mode: u32) -> bool {
+    (mode >> 3) & 0o7 & !(mode & 0o7) != 0
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
     use super::*;
+
+    #[test]
+    fn a_group_without_rights_of_its_own_may_be_left_behind() {
+        assert!(!group_matters(0o600) && !group_matters(0o644) && !group_matters(0o604));
+        assert!(group_matters(0o640) && group_matters(0o660) && group_matters(0o664));
+    }
 
     const STEPS: [Step; 6] = [
         Step::Created,
