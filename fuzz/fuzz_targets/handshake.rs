@@ -3,7 +3,7 @@
 //! The WebSocket frames are made here, so that the fuzzer spends its time on what is inside them.
 #![no_main]
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use rport_runtime::{Secret, Tasks};
@@ -21,7 +21,8 @@ impl Authenticator for Nobody {
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime without threads")
 });
-static KEY: LazyLock<HostKey> = LazyLock::new(|| HostKey::from_seed("fuzz").expect("a key from a seed"));
+static KEY: LazyLock<Arc<HostKey>> =
+    LazyLock::new(|| Arc::new(HostKey::from_seed("fuzz").expect("a key from a seed")));
 
 fn frame(payload: &[u8], masked: bool) -> Vec<u8> {
     let mask_bit = if masked { 0x80 } else { 0 };
