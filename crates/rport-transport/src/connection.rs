@@ -15,6 +15,8 @@ use crate::ssh::outbound::SendError;
 const UNKNOWN_REQUEST: &str = "unknown request";
 /// RFC 4254, section 5.1.
 const ADMINISTRATIVELY_PROHIBITED: u32 = 1;
+/// How long the peer may take to close its side after ours. A living one needs a round trip.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// A handle on a link: ask, notify, open channels.
 ///
@@ -170,6 +172,9 @@ impl Connection {
     }
 
     /// Closes the link as soon as everything queued has left, at the latest after `limit`.
+    ///
+    /// Then gives the peer a moment to close first: a socket that is closed while something from the peer lies
+    /// unread in it is reset, and a reset may overtake what was just sent.
     pub async fn flush_and_close(&self, limit: Duration) {
         let flushed = async {
             let mut tick = tokio::time::interval(Duration::from_millis(5));
@@ -177,7 +182,10 @@ impl Connection {
                 tick.tick().await;
             }
         };
-        let _ = tokio::time::timeout(limit, flushed).await;
+        if tokio::time::timeout(limit, flushed).await.is_ok() {
+            self.shared().out.end_writing();
+            let _ = tokio::time::timeout(limit.min(LINGER), self.closed()).await;
+        }
         self.close();
         self.closed().await;
     }

@@ -84,6 +84,8 @@ pub(crate) struct Outbound {
     /// The socket is full: only the link's task writes, woken by the socket.
     blocked: AtomicBool,
     failed: AtomicBool,
+    /// Nothing is written any more; the link only waits for the peer to close.
+    ending: AtomicBool,
     sent: std::sync::atomic::AtomicU64,
     driver: AtomicWaker,
 }
@@ -110,6 +112,7 @@ impl Outbound {
             queued: AtomicUsize::new(0),
             blocked: AtomicBool::new(false),
             failed: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
             sent: std::sync::atomic::AtomicU64::new(0),
             driver: AtomicWaker::new(),
         }
@@ -206,6 +209,9 @@ impl Outbound {
     pub(crate) fn send_pong(&self, data: &[u8]) {
         {
             let mut seal = self.seal.lock();
+            if seal.closed {
+                return;
+            }
             if let Ok(frame) = seal.framer.pong(data) {
                 self.enqueue(&mut seal, OutBuf { data: frame, at: 0 });
             }
@@ -434,6 +440,29 @@ impl Outbound {
     /// Wakes the link's task, so that it looks at changed state.
     pub(crate) fn wake_driver(&self) {
         self.driver.wake();
+    }
+
+    /// Refuses everything from now on and tells the peer that nothing more will come, while the socket stays open
+    /// for reading. What is queued should have been flushed before.
+    pub(crate) fn end_writing(&self) {
+        let waiters = {
+            let mut seal = self.seal.lock();
+            seal.closed = true;
+            std::mem::take(&mut seal.waiters)
+        };
+        self.ending.store(true, Ordering::Release);
+        waiters.into_iter().for_each(Waker::wake);
+        if let Some(writer) = &mut *self.writer.lock() {
+            // A socket that cannot be shut down at once is broken or full, and closed by whoever waits for the peer.
+            let mut cx = Context::from_waker(noop_waker_ref());
+            let _ = Pin::new(&mut writer.io).poll_shutdown(&mut cx);
+        }
+        self.driver.wake();
+    }
+
+    /// Whether [`end_writing`](Self::end_writing) was called.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
     }
 
     /// Refuses everything from now on, wakes all who wait, and drops the socket.
