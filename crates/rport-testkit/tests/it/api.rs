@@ -189,7 +189,7 @@ async fn a_used_tunnel_closes_only_by_force() -> anyhow::Result<()> {
     let pair = Pair::start(&[]).await?;
     let tunnel = pair
         .api
-        .open_tunnel(Pair::ID, &format!("remote={}", service.port()))
+        .open_tunnel(Pair::ID, &format!("remote={}&check_port=0", service.port()))
         .await?;
     let _visitor = tokio::net::TcpStream::connect(tunnel.address).await?;
     rport_testkit::eventually("the visitor to reach the service", SOON, || async {
