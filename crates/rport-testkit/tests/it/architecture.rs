@@ -6,17 +6,19 @@ use serde_json::Value;
 
 /// Row of the map for each crate. A crate names only crates of smaller rows, and of its own row those listed in
 /// [`NEIGHBOURS`].
-const ROWS: [(&str, u8); 12] = [
+const ROWS: [(&str, u8); 14] = [
     ("rport-protocol", 0),
     ("rport-runtime", 0),
     ("rport-domain", 1),
     ("rport-transport", 1),
+    ("rport-tls", 1),
     ("rport-store", 2),
     ("rport-tunnel", 2),
     ("rport-api-types", 2),
     ("rport-agent", 2),
     ("rport-server", 3),
     ("rport-http", 4),
+    ("rport-cli", 3),
     ("rportd", 5),
     ("rport-testkit", 5),
 ];
@@ -25,7 +27,7 @@ const ROWS: [(&str, u8); 12] = [
 const NEIGHBOURS: [(&str, &str); 1] = [("rport-testkit", "rportd")];
 
 /// What a crate never names, with the reason, beyond what the rows say.
-const NEVER: [(&str, &[&str], &str); 8] = [
+const NEVER: [(&str, &[&str], &str); 10] = [
     (
         "rport-protocol",
         &["tokio", "hyper", "http", "rusqlite", "rport-runtime"],
@@ -50,6 +52,22 @@ const NEVER: [(&str, &[&str], &str); 8] = [
         "rport-tunnel",
         &["axum", "rusqlite"],
         "it carries bytes and knows neither SQL nor the API",
+    ),
+    (
+        "rport-tls",
+        &["rport-domain", "rport-protocol", "axum", "rusqlite"],
+        "it serves certificates to any listener and knows none of our nouns",
+    ),
+    (
+        "rport-cli",
+        &[
+            "rport-store",
+            "rport-server",
+            "rport-http",
+            "rport-transport",
+            "rusqlite",
+        ],
+        "an operator's program speaks the API and nothing else",
     ),
     (
         "rport-agent",
