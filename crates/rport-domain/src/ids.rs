@@ -76,6 +76,10 @@ text_id! {
     ClientId;
     /// Names the credentials an agent connects with; several clients may share them.
     ClientAuthId;
+    /// Names a client group; chosen by people.
+    ClientGroupId;
+    /// Names a stored tunnel: a UUID.
+    StoredTunnelId;
     /// Names a tunnel among those of its client: `1`, `2`, …
     TunnelId;
     /// Names an API user.

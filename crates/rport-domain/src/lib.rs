@@ -9,13 +9,16 @@ pub mod access;
 mod client;
 pub mod client_auth;
 mod client_details;
+mod client_group;
 mod client_view;
 mod error;
+mod glob;
 mod go_duration;
 mod ids;
 pub mod list;
 mod permission;
 mod port_set;
+mod stored_tunnel;
 mod tunnel;
 mod tunnel_acl;
 mod tunnel_request;
@@ -25,12 +28,22 @@ mod user;
 pub use client::{ClientRecord, ConnectionState};
 pub use client_auth::{CLIENT_AUTH_LIST, ClientAuthView, StoredPassword};
 pub use client_details::ClientDetails;
+pub use client_group::{
+    CLIENT_GROUP_FIELDS, CLIENT_GROUP_LIST, ClientGroup, ClientGroupMatcher, ClientGroupParams,
+    client_group_not_found,
+};
 pub use client_view::{CLIENT_FIELDS, CLIENT_LIST, ClientView};
 pub use error::{Error, Kind, Result};
-pub use ids::{ApiSessionId, ClientAuthId, ClientId, ConnectionId, TunnelId, UserName};
+pub use glob::Glob;
+pub use ids::{
+    ApiSessionId, ClientAuthId, ClientGroupId, ClientId, ConnectionId, StoredTunnelId, TunnelId, UserName,
+};
 pub use list::{Fields, ListQuery, Page};
 pub use permission::{Permission, Permissions, UnknownPermission};
 pub use port_set::{PortSet, PortSetError};
+pub use stored_tunnel::{
+    MAX_STORED_TUNNELS, STORED_TUNNEL_LIST, StoredTunnel, TunnelDefinition, stored_tunnel_not_found,
+};
 pub use tunnel::TunnelRecord;
 pub use tunnel_acl::{TunnelAcl, TunnelAclError};
 pub use tunnel_request::{CheckedTunnel, TunnelPassword, TunnelRequest};

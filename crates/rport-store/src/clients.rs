@@ -11,6 +11,7 @@ use crate::error::StoreError;
 use crate::go_time::GoTime;
 use crate::migrations::Migration;
 use crate::store::StoreOptions;
+use crate::stored_tunnels::StoredTunnels;
 
 /// Source: storage.md 4.4. Names, types and order are those of the Go server: it reads rows with `SELECT *`.
 const MIGRATIONS: &[Migration] = &[
@@ -61,6 +62,11 @@ impl Clients {
     pub(crate) fn open(options: &StoreOptions) -> Result<Self, StoreError> {
         let database = Database::open(&options.data_dir.join("clients.db"), options.wal, MIGRATIONS)?;
         Ok(Self { database })
+    }
+
+    /// The stored tunnels, which are part of the same file.
+    pub(crate) fn stored_tunnels(&self) -> StoredTunnels {
+        StoredTunnels::new(self.database.clone())
     }
 
     /// All records. A row that cannot be understood is left alone in the file and reported in the log, so that one

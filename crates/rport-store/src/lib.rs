@@ -16,12 +16,15 @@ mod api_sessions;
 mod audit_log;
 mod client_auth_extras;
 mod client_auth_table;
+mod client_groups;
 mod clients;
 mod database;
 mod error;
 mod go_time;
+mod list;
 mod migrations;
 mod store;
+mod stored_tunnels;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -32,6 +35,8 @@ pub use client_auth_extras::{ClientAuthExtra, ClientAuthExtras};
 pub use client_auth_table::{
     ClientAuthTable, DatabaseOptions, DatabaseServer, TableChange, TableError, TableFindings,
 };
+pub use client_groups::ClientGroups;
 pub use clients::Clients;
 pub use error::{StoreError, StoreErrorKind};
 pub use store::{Store, StoreOptions};
+pub use stored_tunnels::StoredTunnels;

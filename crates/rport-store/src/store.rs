@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::StoreError;
-use crate::{ApiSessions, AuditLog, ClientAuthExtras, Clients};
+use crate::{ApiSessions, AuditLog, ClientAuthExtras, ClientGroups, Clients, StoredTunnels};
 
 /// Where and how the files are kept.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct StoreOptions {
 #[derive(Clone)]
 pub struct Store {
     clients: Clients,
+    stored_tunnels: StoredTunnels,
+    client_groups: ClientGroups,
     api_sessions: ApiSessions,
     client_auth_extras: ClientAuthExtras,
     audit_log: AuditLog,
@@ -30,8 +32,11 @@ impl Store {
     /// # Errors
     /// The first file that cannot be used, with its path and what to do about it.
     pub fn open(options: &StoreOptions) -> Result<Self, StoreError> {
+        let clients = Clients::open(options)?;
         Ok(Self {
-            clients: Clients::open(options)?,
+            stored_tunnels: clients.stored_tunnels(),
+            clients,
+            client_groups: ClientGroups::open(options)?,
             api_sessions: ApiSessions::open(options)?,
             client_auth_extras: ClientAuthExtras::open(options)?,
             audit_log: AuditLog::open(options)?,
@@ -41,6 +46,16 @@ impl Store {
     /// The client records, `clients.db`.
     pub fn clients(&self) -> &Clients {
         &self.clients
+    }
+
+    /// The stored tunnels, in `clients.db` too.
+    pub fn stored_tunnels(&self) -> &StoredTunnels {
+        &self.stored_tunnels
+    }
+
+    /// The client groups, `client_groups.db`.
+    pub fn client_groups(&self) -> &ClientGroups {
+        &self.client_groups
     }
 
     /// The users' logins, `api_sessions.db`.
@@ -61,6 +76,7 @@ impl Store {
     /// Waits until all accepted writes are on disk and closes the files for writing. Call it last at shutdown.
     pub async fn close(&self) {
         self.clients.close().await;
+        self.client_groups.close().await;
         self.api_sessions.close().await;
         self.client_auth_extras.close().await;
         self.audit_log.close().await;

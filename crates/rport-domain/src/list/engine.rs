@@ -1,11 +1,14 @@
 //! The in-memory engine.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::sync::OnceLock;
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime};
 use regex::{Regex, RegexBuilder};
 
 use super::{ListQuery, Operator, Page, Value, value::equal_in_any_case};
+use crate::Glob;
 
 /// Patterns that compile to more are compared as plain texts: nobody types them, and compiling costs memory.
 const MAX_PATTERN_BYTES: usize = 1 << 18;
@@ -25,6 +28,8 @@ pub struct Filter {
     /// Whether all values must match instead of any (`and(…)`).
     pub all: bool,
     tests: Vec<Test>,
+    /// Plain values in lower case, once there are too many to compare one by one.
+    plain: HashSet<String>,
     /// How many values are patterns.
     pub(super) patterns: usize,
 }
@@ -33,11 +38,25 @@ pub struct Filter {
 #[derive(Debug, Clone)]
 enum Test {
     Equal(String),
-    Pattern(Regex),
+    Pattern(Pattern),
     Time(DateTime<FixedOffset>),
     /// A time operator with a value that is no time, or a pattern too many.
     Never,
 }
+
+/// A value with stars.
+#[derive(Debug, Clone)]
+struct Pattern {
+    text: String,
+    /// Answers for usual texts, unless the pattern takes the expression engine.
+    glob: Option<Glob>,
+    /// Made at first use, since compiling costs more than matching a page of clients. `None` inside: not an
+    /// expression at all.
+    expression: OnceLock<Option<Regex>>,
+}
+
+/// Up to so many plain values are compared one by one.
+const FEW: usize = 8;
 
 impl Filter {
     pub(super) fn new(columns: Vec<&'static str>, operator: Operator) -> Self {
@@ -47,6 +66,7 @@ impl Filter {
             values: Vec::new(),
             all: false,
             tests: Vec::new(),
+            plain: HashSet::new(),
             patterns: 0,
         }
     }
@@ -75,26 +95,41 @@ impl Filter {
             });
             self.values.push(value.to_owned());
         }
+        self.collect_plain();
+    }
+
+    /// Keeps long lists of values from being compared one by one with every item.
+    fn collect_plain(&mut self) {
+        let is_plain = |test: &Test| matches!(test, Test::Equal(_));
+        if self.all || self.tests.iter().filter(|test| is_plain(test)).count() <= FEW {
+            return;
+        }
+        for test in self.tests.extract_if(.., |test| is_plain(test)) {
+            if let Test::Equal(value) = test {
+                self.plain.insert(value.to_lowercase());
+            }
+        }
     }
 
     /// Tells whether an item satisfies the condition.
     pub fn accepts<'a, T: ?Sized>(&self, item: &'a T, field: impl Fn(&'a T, &str) -> Value<'a>) -> bool {
-        let passes = |test: &Test| {
-            self.columns
-                .iter()
-                .any(|column| self.passes(test, &field(item, column)))
-        };
         if self.all {
-            self.tests.iter().all(passes)
-        } else {
-            self.tests.iter().any(passes)
+            return self.tests.iter().all(|test| {
+                let mut columns = self.columns.iter();
+                columns.any(|column| self.passes(test, &field(item, column)))
+            });
         }
+        self.columns.iter().any(|column| {
+            let value = field(item, column);
+            self.tests.iter().any(|test| self.passes(test, &value))
+                || (!self.plain.is_empty() && value.any_text(|text| self.plain.contains(&text.to_lowercase())))
+        })
     }
 
     fn passes(&self, test: &Test, value: &Value<'_>) -> bool {
         match test {
             Test::Equal(wanted) => value.any_text(|text| equal_in_any_case(text, wanted)),
-            Test::Pattern(pattern) => value.any_text(|text| pattern.is_match(text)),
+            Test::Pattern(pattern) => value.any_text(|text| pattern.matches(text)),
             Test::Time(wanted) => value.time().is_some_and(|time| match self.operator {
                 Operator::Match => false,
                 Operator::Gt => time > *wanted,
@@ -116,18 +151,34 @@ impl Test {
         if !value.contains('*') {
             return Self::Equal(value.to_owned());
         }
-        // As in the Go server, the star becomes `.*` and other expression characters keep their meaning. The engine
-        // runs in linear time, so a hostile expression costs no more than its length.
-        let pattern = format!("^(?:{})$", value.replace('*', ".*"));
-        match RegexBuilder::new(&pattern)
-            .case_insensitive(true)
-            .size_limit(MAX_PATTERN_BYTES)
-            .build()
-        {
-            Ok(pattern) => Self::Pattern(pattern),
-            Err(_) => Self::Equal(value.to_owned()),
+        Self::Pattern(Pattern {
+            text: value.to_owned(),
+            glob: Glob::of_expression(value),
+            expression: OnceLock::new(),
+        })
+    }
+}
+
+impl Pattern {
+    fn matches(&self, text: &str) -> bool {
+        if let Some(verdict) = self.glob.as_ref().and_then(|glob| glob.matches_simple(text)) {
+            return verdict;
+        }
+        match self.expression.get_or_init(|| expression(&self.text)) {
+            Some(expression) => expression.is_match(text),
+            None => equal_in_any_case(text, &self.text),
         }
     }
+}
+
+/// As in the Go server, the star becomes `.*` and other expression characters keep their meaning. The engine runs in
+/// linear time, so a hostile expression costs no more than its length.
+fn expression(pattern: &str) -> Option<Regex> {
+    RegexBuilder::new(&format!("^(?:{})$", pattern.replace('*', ".*")))
+        .case_insensitive(true)
+        .size_limit(MAX_PATTERN_BYTES)
+        .build()
+        .ok()
 }
 
 fn parse_time(text: &str) -> Option<DateTime<FixedOffset>> {

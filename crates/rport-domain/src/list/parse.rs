@@ -63,6 +63,12 @@ impl Fields {
     }
 }
 
+/// Filters of one query. Each of them is a condition that SQL nests, and that is tried on every item.
+const MAX_FILTERS: usize = 64;
+
+/// Values in all filters of a query: SQLite binds at most 32766.
+const MAX_VALUES: usize = 10_000;
+
 type Pairs<'a> = [(&'a str, &'a str)];
 
 fn parse_sorts(pairs: &Pairs<'_>, spec: &ListSpec, errors: &mut Vec<Error>) -> Vec<SortSpec> {
@@ -106,6 +112,14 @@ fn parse_filters(pairs: &Pairs<'_>, spec: &ListSpec, errors: &mut Vec<Error>) ->
             "more than {MAX_PATTERNS} patterns with * in one query"
         )));
     }
+    if filters.len() > MAX_FILTERS {
+        errors.push(Error::invalid(format!(
+            "more than {MAX_FILTERS} filters in one query"
+        )));
+    }
+    if filters.iter().map(|(_, filter)| filter.values.len()).sum::<usize>() > MAX_VALUES {
+        errors.push(Error::invalid(format!("more than {MAX_VALUES} values in one query")));
+    }
     filters.into_iter().map(|(_, filter)| filter).collect()
 }
 
@@ -145,15 +159,14 @@ fn resolve_filter(
         return Some((allowed().map(|filter| filter.name).collect::<Vec<_>>(), operator))
             .filter(|(all, _)| !all.is_empty());
     }
-    let columns = columns
-        .split('|')
-        .map(|column| {
-            allowed()
-                .find(|filter| filter.name == column)
-                .map(|filter| filter.name)
-        })
-        .collect::<Option<_>>()?;
-    Some((columns, operator))
+    let mut found = Vec::new();
+    for column in columns.split('|') {
+        let name = allowed().find(|filter| filter.name == column)?.name;
+        if !found.contains(&name) {
+            found.push(name);
+        }
+    }
+    Some((found, operator))
 }
 
 fn parse_fields(
