@@ -4,9 +4,7 @@
 const ANY: u8 = 0xFF;
 
 /// Characters that mean something in an expression and are not understood here.
-const EXPRESSION: &[char] = &[
-    '\\', '+', '?', '(', ')', '[', ']', '{', '}', '|', '^', '$',
-];
+const EXPRESSION: &[char] = &['\\', '+', '?', '(', ')', '[', ']', '{', '}', '|', '^', '$'];
 
 /// A prepared pattern. A pattern without `*` matches equal texts.
 ///

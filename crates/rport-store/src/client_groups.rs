@@ -47,8 +47,9 @@ impl ClientGroups {
     pub async fn all(&self) -> Result<Vec<ClientGroup>, StoreError> {
         self.database
             .read(|connection| {
-                let mut query = connection
-                    .prepare_cached("SELECT id, description, params, allowed_user_groups FROM client_groups")?;
+                let mut query = connection.prepare_cached(
+                    "SELECT id, description, params, allowed_user_groups FROM client_groups",
+                )?;
                 let mut rows = query.query([])?;
                 let mut groups = Vec::new();
                 while let Some(row) = rows.next()? {
@@ -249,9 +250,11 @@ mod tests {
 
         let file = Connection::open(directory.path().join("client_groups.db")).expect("opens");
         let row: (String, String) = file
-            .query_row("SELECT params, allowed_user_groups FROM client_groups", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .query_row(
+                "SELECT params, allowed_user_groups FROM client_groups",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
             .expect("a row");
         assert!(row.0.contains(r#""os":["a\u0026b"],"os_arch":null"#), "{}", row.0);
         assert_eq!(row.1, "null");

@@ -259,10 +259,7 @@ mod tests {
         check(&[("filter[name]", "beta, gamma,nobody")], &["beta", "gamma"]);
         check(&[("filter[name]", "and(beta,gamma)")], &["beta", "gamma"]);
         check(&[("filter[port]", "22")], &["beta", "al%ha"]);
-        check(
-            &[("filter[name|note]", "x"), ("filter[port]", "22")],
-            &["al%ha"],
-        );
+        check(&[("filter[name|note]", "x"), ("filter[port]", "22")], &["al%ha"]);
         check(&[("filter[*]", "x")], &["al%ha"]);
     }
 
@@ -284,7 +281,10 @@ mod tests {
     #[test]
     fn pages_are_sorted_and_counted() {
         check(&[("sort", "name")], &["Alpha", "al%ha", "beta"]);
-        check(&[("sort", "-port"), ("sort", "name")], &["Alpha", "al%ha", "beta"]);
+        check(
+            &[("sort", "-port"), ("sort", "name")],
+            &["Alpha", "al%ha", "beta"],
+        );
         let page = ask(&items(), &[("page[offset]", "3"), ("page[limit]", "2")]);
         assert_eq!((page.items, page.total), (vec!["gamma".to_owned()], 4));
         let page = ask(&items(), &[("page[offset]", "9")]);

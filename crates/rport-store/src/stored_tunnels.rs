@@ -32,11 +32,7 @@ impl StoredTunnels {
     }
 
     /// The stored tunnels of a client. `query` was read with [`rport_domain::STORED_TUNNEL_LIST`].
-    pub async fn list(
-        &self,
-        client: &ClientId,
-        query: &ListQuery,
-    ) -> Result<Page<StoredTunnel>, StoreError> {
+    pub async fn list(&self, client: &ClientId, query: &ListQuery) -> Result<Page<StoredTunnel>, StoreError> {
         let (client, query) = (client.to_string(), query.clone());
         self.database
             .read(move |connection| LIST.page(connection, &query, &[("client_id", &client)], tunnel))

@@ -65,9 +65,7 @@ fn tags_match_any_or_all() {
 }
 
 fn refused(params: Value) -> String {
-    ClientGroupParams::from_json(&params)
-        .expect_err("refused")
-        .detail
+    ClientGroupParams::from_json(&params).expect_err("refused").detail
 }
 
 #[test]
@@ -101,15 +99,15 @@ fn ids_are_short_words() {
     assert!(group("Web_servers-*").check().is_ok());
     let detail = |id: &str| group(id).check().expect_err("refused").detail;
     assert_eq!(detail(""), "group ID cannot be empty");
-    assert_eq!(
-        detail(&"a".repeat(31)),
-        "invalid group ID: max length 30, got 31"
-    );
+    assert_eq!(detail(&"a".repeat(31)), "invalid group ID: max length 30, got 31");
     assert_eq!(
         detail("a b"),
         "invalid group ID \"a b\": can contain only \"A-Za-z0-9_-*\""
     );
-    assert_eq!(group("a b").check().expect_err("refused").title, "Invalid client group.");
+    assert_eq!(
+        group("a b").check().expect_err("refused").title,
+        "Invalid client group."
+    );
     assert_eq!(
         client_group_not_found(&"x".into()).title,
         "Client Group[id=\"x\"] not found."

@@ -122,7 +122,8 @@ impl Filter {
         self.columns.iter().any(|column| {
             let value = field(item, column);
             self.tests.iter().any(|test| self.passes(test, &value))
-                || (!self.plain.is_empty() && value.any_text(|text| self.plain.contains(&text.to_lowercase())))
+                || (!self.plain.is_empty()
+                    && value.any_text(|text| self.plain.contains(&text.to_lowercase())))
         })
     }
 

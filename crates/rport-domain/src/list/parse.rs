@@ -117,8 +117,15 @@ fn parse_filters(pairs: &Pairs<'_>, spec: &ListSpec, errors: &mut Vec<Error>) ->
             "more than {MAX_FILTERS} filters in one query"
         )));
     }
-    if filters.iter().map(|(_, filter)| filter.values.len()).sum::<usize>() > MAX_VALUES {
-        errors.push(Error::invalid(format!("more than {MAX_VALUES} values in one query")));
+    if filters
+        .iter()
+        .map(|(_, filter)| filter.values.len())
+        .sum::<usize>()
+        > MAX_VALUES
+    {
+        errors.push(Error::invalid(format!(
+            "more than {MAX_VALUES} values in one query"
+        )));
     }
     filters.into_iter().map(|(_, filter)| filter).collect()
 }

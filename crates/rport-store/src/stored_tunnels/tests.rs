@@ -57,7 +57,10 @@ async fn rows_of_the_go_server_are_read() {
     let store = open(directory.path());
     let first = "0d7ac5b5-6e4b-4a55-9f3a-0ed7b1a2c3d4";
     assert_eq!(ids(&store, &[]).await, [first, "old", "bare"]);
-    assert_eq!(ids(&store, &[("sort", "-remote_port")]).await, ["old", first, "bare"]);
+    assert_eq!(
+        ids(&store, &[("sort", "-remote_port")]).await,
+        ["old", first, "bare"]
+    );
     assert_eq!(ids(&store, &[("filter[remote_port]", "3389")]).await, ["old"]);
     assert_eq!(ids(&store, &[("filter[scheme]", "")]).await, ["old", "bare"]);
     assert_eq!(ids(&store, &[("filter[*]", "SSH*")]).await, [first]);
@@ -94,7 +97,9 @@ async fn changes_touch_one_client_only_and_last() {
         further_options: Some(json!("<&>")),
         ..TunnelDefinition::default()
     };
-    let none = tunnels.replace(&client, &"foreign".into(), definition.clone()).await;
+    let none = tunnels
+        .replace(&client, &"foreign".into(), definition.clone())
+        .await;
     assert_eq!(none.expect("runs"), None);
     assert!(!tunnels.delete(&client, &"foreign".into()).await.expect("runs"));
     let changed = tunnels.replace(&client, &"old".into(), definition.clone()).await;
@@ -126,7 +131,10 @@ async fn changes_touch_one_client_only_and_last() {
     drop(connection);
 
     let store = open(directory.path());
-    assert_eq!(store.stored_tunnels().delete_all(&client).await.expect("deletes"), 3);
+    assert_eq!(
+        store.stored_tunnels().delete_all(&client).await.expect("deletes"),
+        3
+    );
     let foreign = store.stored_tunnels().find(&other, &"foreign".into()).await;
     assert!(foreign.expect("reads").is_some());
 }
