@@ -15,6 +15,9 @@ pub struct LoginRequest {
     /// Password of the user.
     #[schema(format = Password)]
     pub password: String,
+    /// A new password for the user; needed when the present one has expired. It ends all sessions of the user.
+    #[schema(format = Password)]
+    pub new_password: Option<String>,
 }
 
 /// The password stays out of logs.

@@ -16,9 +16,11 @@ mod glob;
 mod go_duration;
 mod ids;
 pub mod list;
+pub mod password_rules;
 mod permission;
 mod port_set;
 mod stored_tunnel;
+mod send_to;
 mod tunnel;
 mod tunnel_acl;
 mod tunnel_request;
@@ -39,12 +41,14 @@ pub use ids::{
     ApiSessionId, ClientAuthId, ClientGroupId, ClientId, ConnectionId, StoredTunnelId, TunnelId, UserName,
 };
 pub use list::{Fields, ListQuery, Page};
+pub use password_rules::PasswordRules;
 pub use permission::{Permission, Permissions, UnknownPermission};
 pub use port_set::{PortSet, PortSetError};
 pub use stored_tunnel::{
     MAX_STORED_TUNNELS, STORED_TUNNEL_LIST, StoredTunnel, TunnelDefinition, stored_tunnel_not_found,
 };
+pub use send_to::SendToRule;
 pub use tunnel::TunnelRecord;
 pub use tunnel_acl::{TunnelAcl, TunnelAclError};
 pub use tunnel_request::{CheckedTunnel, TunnelPassword, TunnelRequest};
-pub use user::User;
+pub use user::{User, UserChange, UserGroup};

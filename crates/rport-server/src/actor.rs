@@ -21,13 +21,12 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// A user of a source that grants every permission to everybody: the static user and the user file know no
-    /// details of groups (rest-api.md 7).
-    pub(crate) fn new(user: UserName, groups: &[String], address: IpAddr) -> Self {
+    /// A user with what the groups grant.
+    pub(crate) fn new(user: UserName, groups: &[String], permissions: Permissions, address: IpAddr) -> Self {
         Self {
             user,
             groups: groups.into(),
-            permissions: Permissions::all(),
+            permissions,
             address,
         }
     }
@@ -86,7 +85,8 @@ mod tests {
 
     fn actor(groups: &[&str]) -> Actor {
         let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
-        Actor::new("someone".into(), &groups, IpAddr::from([127, 0, 0, 1]))
+        let address = IpAddr::from([127, 0, 0, 1]);
+        Actor::new("someone".into(), &groups, Permissions::all(), address)
     }
 
     #[test]

@@ -13,9 +13,12 @@ mod client_auth;
 mod client_listener;
 mod clients;
 mod error;
+mod hashing;
+mod kept_file;
 mod login;
 mod metrics_names;
 mod options;
+mod safe_write;
 mod server;
 mod tunnels;
 mod users;
@@ -34,10 +37,11 @@ pub use login::{LoggedIn, Login, RequestOrigin};
 pub use metrics_names::describe_metrics;
 pub use options::{
     About, BanOptions, ClientsOptions, Deadlines, ListenerOptions, Liveness, LoginOptions, Options,
-    PurgeOptions, TunnelsOptions, UserSource, client_address,
+    PurgeOptions, TunnelsOptions, client_address,
 };
 pub use server::{Parts, Server};
 pub use tunnels::{ClientTunnel, Tunnels};
+pub use users::{UserHash, UserOptions, UserSource, UserTableNames};
 
 #[cfg(test)]
 mod tests;

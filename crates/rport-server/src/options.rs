@@ -1,7 +1,6 @@
 //! What the server is told by its configuration: plain, checked data. Who reads the file fills it.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -10,6 +9,7 @@ use rport_runtime::Secret;
 
 use crate::audit::AuditOptions;
 use crate::client_auth::ClientAuthOptions;
+use crate::users::UserOptions;
 
 /// All options of the server.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct Options {
     /// Public ports and checks of tunnels.
     pub tunnels: TunnelsOptions,
     /// Where the users of the API come from. `None` when the API is off.
-    pub users: Option<UserSource>,
+    pub users: Option<UserOptions>,
     /// Logins of users.
     pub login: LoginOptions,
     /// Senders of `X-Forwarded-For` that are believed on the agents' listener. The API has its own list in
@@ -188,22 +188,6 @@ pub struct TunnelsOptions {
     pub ports: PortSet,
     /// How long an agent may try to reach a port (`check_port_timeout`).
     pub check_port_timeout: Duration,
-}
-
-/// Where the users of the API come from: exactly one source.
-#[derive(Debug, Clone)]
-pub enum UserSource {
-    /// One administrator (`[api] auth`).
-    Single {
-        /// The user name.
-        name: String,
-        /// The password in clear.
-        password: Secret,
-    },
-    /// A JSON file (`[api] auth_file`), read at start and again on request.
-    File(PathBuf),
-    /// Tables of a database the admin owns (`[api] auth_user_table`). Refused at start for now.
-    Table(String),
 }
 
 /// Logins of users.

@@ -19,7 +19,7 @@ use crate::error::StartError;
 use crate::login::{Bans, Login, Waits};
 use crate::options::Options;
 use crate::tunnels::Tunnels;
-use crate::users;
+use crate::users::{self, Passwords};
 
 /// How often expired logins are removed.
 const SESSION_CLEANUP: Duration = Duration::from_secs(3600);
@@ -67,14 +67,21 @@ impl Server {
         } = parts;
         let provider = client_auth::open(&options.client_auth.source, &tasks).await?;
         let login = match &options.users {
-            Some(source) => {
-                let users = users::open(source)?;
+            Some(wanted) => {
+                let users = users::open(wanted, &tasks).await?;
+                let passwords = Arc::new(Passwords::new(
+                    wanted.rules,
+                    wanted.hash_form(),
+                    clock.clone(),
+                    tasks.clone(),
+                ));
                 let trusted = options.login.trusted_proxies.clone();
                 let sessions = store.api_sessions().clone();
                 Some(Login::new(
                     &options.login,
                     trusted,
                     users,
+                    passwords,
                     sessions,
                     &clock,
                     &tasks,

@@ -27,6 +27,7 @@ mod store;
 mod stored_tunnels;
 #[cfg(test)]
 mod tests;
+mod user_table;
 mod writer;
 
 pub use api_sessions::{ApiSession, ApiSessions};
@@ -40,3 +41,4 @@ pub use clients::Clients;
 pub use error::{StoreError, StoreErrorKind};
 pub use store::{Store, StoreOptions};
 pub use stored_tunnels::StoredTunnels;
+pub use user_table::UserTableNames;

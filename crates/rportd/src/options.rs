@@ -9,10 +9,12 @@ use rport_http::{
 use rport_server::{
     About, AuditOptions, BanOptions, ClientAuthOptions, ClientAuthSource, ClientsOptions, DatabaseOptions,
     DatabaseServer, Deadlines, ListenerOptions, LoginOptions, Options, PurgeOptions, TunnelsOptions,
-    UserSource,
+    UserOptions, UserSource, UserTableNames,
 };
 
-use crate::config::{Config, Source};
+use regex::Regex;
+use rport_domain::{PasswordRules, SendToRule};
+use crate::config::{ApiSection, CodeDelivery, Config, Source};
 
 /// Longest wait after a wrong password; a larger number in the file means "very long" anyway.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -59,7 +61,7 @@ pub(crate) fn server(config: &Config) -> Options {
             ports: config.ports.clone(),
             check_port_timeout: server.check_port_timeout,
         },
-        users: config.users.as_ref().map(users),
+        users: users(config),
         login: LoginOptions {
             jwt_secret: config.api.jwt_secret.clone(),
             user_wait: wait(config.api.user_login_wait),
@@ -136,14 +138,49 @@ pub(crate) fn database(config: &Config) -> DatabaseOptions {
     }
 }
 
-fn users(source: &Source) -> UserSource {
-    match source {
+/// Where the users of the API come from; `None` when the API is off.
+pub(crate) fn users(config: &Config) -> Option<UserOptions> {
+    let api = &config.api;
+    let source = match config.users.as_ref()? {
         Source::Pair(pair) => UserSource::Single {
             name: pair.name.clone(),
             password: pair.password.clone(),
         },
         Source::File(path) => UserSource::File(path.clone()),
-        Source::Table(table) => UserSource::Table(table.clone()),
+        Source::Table(users) => UserSource::Table {
+            database: database(config),
+            tables: UserTableNames {
+                users: users.clone(),
+                groups: api.auth_group_table.clone(),
+                details: Some(api.auth_group_details_table.clone()).filter(|name| !name.is_empty()),
+                two_fa_send_to: config.code_delivery.is_some(),
+                totp_secret: api.totp_enabled,
+            },
+        },
+    };
+    Some(UserOptions {
+        source,
+        rules: PasswordRules {
+            min_length: positive(api.password_min_length),
+            zxcvbn_min_score: i8::try_from(api.password_zxcvbn_minscore).unwrap_or(i8::MAX),
+        },
+        hash: api.password_hash,
+        send_to: config.code_delivery.as_ref().map(|delivery| send_to(api, delivery)),
+        totp: api.totp_enabled,
+    })
+}
+
+/// What the address for codes must be like. Source: rest-api.md 6.2.
+fn send_to(api: &ApiSection, delivery: &CodeDelivery) -> SendToRule {
+    match delivery {
+        CodeDelivery::Smtp | CodeDelivery::Url(_) => SendToRule::Email,
+        CodeDelivery::Pushover => SendToRule::Any,
+        CodeDelivery::Script(_) => match api.two_fa_send_to_type.as_str() {
+            "email" => SendToRule::Email,
+            // The pattern was checked when the file was read.
+            "regex" => Regex::new(&api.two_fa_send_to_regex).map_or(SendToRule::Any, SendToRule::Pattern),
+            _ => SendToRule::Any,
+        },
     }
 }
 
@@ -203,7 +240,7 @@ mod tests {
         assert_eq!(options.client_auth.hash, PasswordHashing::None);
         assert_eq!(options.client_auth.binding, ClientIdBinding::Warn);
         assert!(options.client_auth.reveal && options.client_auth.write);
-        assert!(matches!(options.users, Some(UserSource::Single { .. })));
+        assert!(options.users.is_some_and(|users| matches!(users.source, UserSource::Single { .. })));
         assert_eq!(
             options.clients.purge.map(|purge| purge.keep),
             Some(Duration::ZERO)

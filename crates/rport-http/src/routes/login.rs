@@ -49,7 +49,7 @@ pub(crate) async fn login(visitor: Visitor, query: QueryPairs) -> ApiResult<Data
     let lifetime = Some(query.first(LIFETIME));
     let login = visitor
         .login
-        .password(user, password, lifetime, &visitor.origin)
+        .password(user, password, None, lifetime, &visitor.origin)
         .await?;
     Ok(Data {
         data: LoginToken::from(login.token.expose()),
@@ -58,7 +58,8 @@ pub(crate) async fn login(visitor: Visitor, query: QueryPairs) -> ApiResult<Data
 
 /// Log in with a body.
 ///
-/// The same as `GET /login` with the credentials in a JSON body or in form fields of the same names.
+/// The same as `GET /login` with the credentials in a JSON body or in form fields of the same names. `new_password`
+/// replaces the password first, which is the only way in once it has expired.
 #[utoipa::path(
     post, path = "/login", tag = "login", operation_id = "login_with_body", params(Lifetime), security(()),
     request_body(
@@ -66,7 +67,8 @@ pub(crate) async fn login(visitor: Visitor, query: QueryPairs) -> ApiResult<Data
     ),
     responses(
         (status = 200, body = Data<LoginToken>),
-        (status = 400, body = Failure, description = "The body or the lifetime is not understood."),
+        (status = 400, body = Failure, description = "The body or the lifetime is not understood, or the \
+            new password breaks a rule."),
         (status = 401, body = Failure, description = "Wrong credentials."),
         (status = 429, body = Failure, description = "This user failed a moment ago and has to wait."),
     )
@@ -78,9 +80,19 @@ pub(crate) async fn login_with_body(
 ) -> ApiResult<Data<LoginToken>> {
     let lifetime = Some(query.first(LIFETIME));
     let password = Secret::new(request.password);
+    let new_password = request
+        .new_password
+        .filter(|new| !new.is_empty())
+        .map(Secret::new);
     let login = visitor
         .login
-        .password(&request.username, &password, lifetime, &visitor.origin)
+        .password(
+            &request.username,
+            &password,
+            new_password.as_ref(),
+            lifetime,
+            &visitor.origin,
+        )
         .await?;
     Ok(Data {
         data: LoginToken::from(login.token.expose()),
@@ -143,6 +155,7 @@ impl LoginBody {
             match &*name {
                 "username" => login.username = value.into_owned(),
                 "password" => login.password = value.into_owned(),
+                "new_password" => login.new_password = Some(value.into_owned()),
                 _ => {}
             }
         }

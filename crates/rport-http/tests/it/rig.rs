@@ -58,7 +58,7 @@ impl Rig {
                 ports: PortSet::range(61_001..=65_000),
                 check_port_timeout: PATIENCE,
             },
-            users: Some(UserSource::File(users)),
+            users: Some(UserSource::File(users).into()),
             login: LoginOptions {
                 user_wait: Duration::ZERO,
                 ban: None,

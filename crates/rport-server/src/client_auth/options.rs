@@ -83,6 +83,15 @@ pub struct UnknownWord {
     got: String,
 }
 
+impl UnknownWord {
+    pub(crate) fn new(expected: &'static str, got: &str) -> Self {
+        Self {
+            expected,
+            got: got.to_owned(),
+        }
+    }
+}
+
 impl FromStr for PasswordHashing {
     type Err = UnknownWord;
 
@@ -90,10 +99,7 @@ impl FromStr for PasswordHashing {
         match text {
             "none" => Ok(Self::None),
             "argon2id" => Ok(Self::Argon2id),
-            _ => Err(UnknownWord {
-                expected: "\"none\" or \"argon2id\"",
-                got: text.to_owned(),
-            }),
+            _ => Err(UnknownWord::new("\"none\" or \"argon2id\"", text)),
         }
     }
 }
@@ -106,10 +112,7 @@ impl FromStr for ClientIdBinding {
             "off" => Ok(Self::Off),
             "warn" => Ok(Self::Warn),
             "enforce" => Ok(Self::Enforce),
-            _ => Err(UnknownWord {
-                expected: "\"off\", \"warn\" or \"enforce\"",
-                got: text.to_owned(),
-            }),
+            _ => Err(UnknownWord::new("\"off\", \"warn\" or \"enforce\"", text)),
         }
     }
 }

@@ -10,8 +10,9 @@ use rport_store::DatabaseOptions;
 use super::options::ClientAuthSource;
 use super::provider::{Change, Pair, Provider};
 use super::requests::GENERATED_LENGTH;
-use super::{file_format, hashing, open, table};
+use super::{file_format, open, table};
 use crate::error::StartError;
+use crate::hashing;
 
 /// One source of credentials, for list, add, delete, import and export on the command line.
 ///

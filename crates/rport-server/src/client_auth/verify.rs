@@ -19,7 +19,7 @@ use rport_domain::StoredPassword;
 use rport_runtime::{Clock, Secret, Tasks};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::hashing;
+use crate::hashing;
 
 /// How long a success is remembered after its last use.
 const REMEMBER: Duration = Duration::from_secs(24 * 3600);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use rport_domain::{ApiSessionId, Error, User, UserName};
+use rport_domain::{ApiSessionId, Error, User, UserChange, UserName};
 use rport_runtime::{Clock, Secret, Tasks};
 use rport_store::ApiSessions;
 
@@ -18,7 +18,7 @@ use super::{Bans, Waits};
 use crate::actor::Actor;
 use crate::metrics_names::LOGINS_TOTAL;
 use crate::options::{LoginOptions, client_address};
-use crate::users::{Passwords, UserProvider};
+use crate::users::{Passwords, UserProvider, single_only};
 
 /// A token lives this long unless asked otherwise, and at least this long after each use.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
@@ -41,6 +41,21 @@ pub struct LoggedIn {
     pub token: Secret,
 }
 
+/// What became different about a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum UserEvent {
+    /// There is a new password.
+    PasswordChanged,
+    /// The user is called so now.
+    Renamed(UserName),
+    /// The user is gone.
+    Deleted,
+    /// The user is in other groups.
+    GroupsChanged,
+    /// The user has to choose a new password.
+    Expired,
+}
+
 /// The login service. Cheap to clone.
 #[derive(Clone)]
 pub struct Login {
@@ -49,7 +64,7 @@ pub struct Login {
 
 struct Inner {
     users: Arc<dyn UserProvider>,
-    passwords: Passwords,
+    passwords: Arc<Passwords>,
     sessions: Sessions,
     tokens: Tokens,
     waits: Waits,
@@ -62,13 +77,14 @@ impl Login {
         options: &LoginOptions,
         trusted_proxies: Vec<IpNet>,
         users: Arc<dyn UserProvider>,
+        passwords: Arc<Passwords>,
         store: ApiSessions,
         clock: &Clock,
         tasks: &Tasks,
     ) -> Self {
         let inner = Inner {
             users,
-            passwords: Passwords::new(clock.clone(), tasks.clone()),
+            passwords,
             sessions: Sessions::new(store, clock.clone(), tasks.clone()),
             tokens: Tokens::new(&options.jwt_secret),
             waits: Waits::new(options.user_wait, clock.clone()),
@@ -118,18 +134,20 @@ impl Login {
         if user.password_expired {
             return Err(expired());
         }
-        Ok(actor(&user, origin))
+        self.inner.actor(&user, origin).await
     }
 
-    /// Exchanges user name and password for a token. `lifetime` is the caller's wish in seconds, unparsed; absent,
+    /// Exchanges user name and password for a token, after giving the user a new password if one is wanted; that is
+    /// the way out of an expired one. `lifetime` is the caller's wish in seconds, unparsed; absent,
     /// zero or negative means ten minutes.
     ///
     /// # Errors
-    /// As [`Login::basic`]; `Invalid` for a bad lifetime.
+    /// As [`Login::basic`]; `Invalid` for a bad lifetime and for a new password that breaks a rule.
     pub async fn password(
         &self,
         name: &str,
         password: &Secret,
+        new_password: Option<&Secret>,
         lifetime: Option<&str>,
         origin: &RequestOrigin,
     ) -> Result<LoggedIn, Error> {
@@ -140,6 +158,10 @@ impl Login {
         }
         let user = inner.user_by_password(name, password, origin).await?;
         let lifetime = parse_lifetime(lifetime)?;
+        let user = match new_password {
+            Some(new) => inner.choose_password(user, new).await?,
+            None => user,
+        };
         if user.password_expired {
             return Err(expired());
         }
@@ -184,7 +206,7 @@ impl Login {
             return Err(inner.failed(&claims.username, origin));
         };
         inner.bans.succeeded(origin.address);
-        Ok(actor(&user, origin))
+        inner.actor(&user, origin).await
     }
 
     /// Ends the session of a token.
@@ -213,6 +235,22 @@ impl Login {
         }
         tracing::info!(user.name = username, address = %origin.address, "user logged out");
         Ok(())
+    }
+
+    /// Is told by the service of users, once it is on disk, that somebody changed a user.
+    ///
+    /// # Errors
+    /// When sessions could not be ended.
+    pub(crate) async fn user_changed(&self, user: &UserName, event: UserEvent) -> Result<(), Error> {
+        tracing::debug!(user.name = %user, ?event, "a user was changed");
+        match event {
+            // Permissions are looked up with each request, so they need no end of the session.
+            UserEvent::GroupsChanged => Ok(()),
+            UserEvent::PasswordChanged
+            | UserEvent::Renamed(_)
+            | UserEvent::Deleted
+            | UserEvent::Expired => self.inner.sessions.end_all(user).await,
+        }
     }
 
     /// Removes expired sessions; a background chore.
@@ -246,7 +284,7 @@ impl Inner {
         let user = self.users.find(&UserName::new(name)).await?;
         let right = self
             .passwords
-            .check(user.as_deref(), self.users.stand_in(), password)
+            .check(user.as_deref(), &self.users.stand_in(), password)
             .await?;
         match user {
             Some(user) if right => {
@@ -255,6 +293,33 @@ impl Inner {
             }
             _ => Err(self.failed(name, origin)),
         }
+    }
+
+    /// Gives a user who has proven to know the present password a new one, and ends all sessions of the old one.
+    async fn choose_password(&self, user: Arc<User>, new: &Secret) -> Result<Arc<User>, Error> {
+        if !self.users.is_writable() {
+            return Err(single_only());
+        }
+        let hash = self.passwords.hash_new(&user.name, new).await?;
+        let change = UserChange {
+            password_hash: Some(hash),
+            password_expired: Some(false),
+            ..UserChange::default()
+        };
+        self.users.change(&user.name, change.clone()).await?;
+        self.sessions.end_all(&user.name).await?;
+        tracing::info!(user.name = %user.name, "user chose a new password at login");
+        Ok(Arc::new(change.applied_to(&user)))
+    }
+
+    async fn actor(&self, user: &User, origin: &RequestOrigin) -> Result<Actor, Error> {
+        let permissions = self.users.group_permissions(&user.groups).await?;
+        Ok(Actor::new(
+            user.name.clone(),
+            &user.groups,
+            permissions,
+            origin.address,
+        ))
     }
 
     /// Counts a failure of this name from this address and returns the answer for it.
@@ -272,10 +337,6 @@ impl Inner {
             tracing::warn!(address = %origin.address, %until, "too many failed logins of users, address banned");
         }
     }
-}
-
-fn actor(user: &User, origin: &RequestOrigin) -> Actor {
-    Actor::new(user.name.clone(), &user.groups, origin.address)
 }
 
 fn login_ended(result: &'static str) {

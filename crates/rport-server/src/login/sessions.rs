@@ -155,6 +155,15 @@ impl Sessions {
         Ok(deleted)
     }
 
+    /// Ends all sessions of a user.
+    pub(crate) async fn end_all(&self, user: &UserName) -> Result<(), Error> {
+        let deleted = self.store.delete_of_user(user).await;
+        let mut live = self.live.lock();
+        live.ended += 1;
+        live.sessions.retain(|_, cached| cached.session.user != *user);
+        Ok(deleted.map(drop)?)
+    }
+
     /// Removes what has expired, in memory and on disk.
     pub(crate) async fn remove_expired(&self) -> Result<usize, Error> {
         self.flush().await?;

@@ -22,7 +22,7 @@ fn login(server: &TestServer) -> &Login {
 
 async fn token(server: &TestServer, lifetime: Option<&str>) -> String {
     let logged_in = login(server)
-        .password("admin", &"foobaz".into(), lifetime, &origin())
+        .password("admin", &"foobaz".into(), None, lifetime, &origin())
         .await
         .expect("logs in");
     logged_in.token.expose().to_owned()
@@ -98,7 +98,7 @@ async fn sessions_survive_a_restart_when_the_secret_does() {
     options.users = Some(UserSource::Single {
         name: "other".into(),
         password: "x".into(),
-    });
+    }.into());
     let server = TestServer::start_in(directory, options).await;
     assert!(
         bearer(&server, &token).await.is_err(),
@@ -112,7 +112,7 @@ async fn lifetimes_are_checked() {
     let server = TestServer::start().await;
     let attempt = async |lifetime: &str| {
         let outcome = login(&server)
-            .password("admin", &"foobaz".into(), Some(lifetime), &origin())
+            .password("admin", &"foobaz".into(), None, Some(lifetime), &origin())
             .await;
         outcome.map(|_| ()).map_err(|error| error.title)
     };
@@ -188,7 +188,7 @@ async fn users_of_a_file_log_in_and_are_read_again() {
     };
     write("ann", false);
     let mut options = options();
-    options.users = Some(UserSource::File(path.clone()));
+    options.users = Some(UserSource::File(path.clone()).into());
     let server = TestServer::start_with(options).await;
     let attempt = async |name: &str| login(&server).basic(name, &"pässword".into(), &origin()).await;
     let ann = attempt("ann").await.expect("logs in");

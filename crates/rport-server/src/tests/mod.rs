@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeZone, Utc};
-use rport_domain::{CLIENT_LIST, ClientId, ClientView, ListQuery, PortSet};
+use rport_domain::{CLIENT_LIST, ClientId, ClientView, ListQuery, Permissions, PortSet};
 use rport_runtime::{Clock, Tasks};
 use rport_store::{Store, StoreOptions};
 use rport_transport::HostKey;
@@ -54,7 +54,7 @@ fn options() -> Options {
         users: Some(UserSource::Single {
             name: "admin".into(),
             password: "foobaz".into(),
-        }),
+        }.into()),
         login: LoginOptions::default(),
         trusted_proxies: Vec::new(),
         about: About {
@@ -149,13 +149,15 @@ fn admin() -> Actor {
     Actor::new(
         "admin".into(),
         &["Administrators".to_owned()],
+        Permissions::all(),
         IpAddr::from([127, 0, 0, 1]),
     )
 }
 
 fn member_of(groups: &[&str]) -> Actor {
     let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
-    Actor::new("member".into(), &groups, IpAddr::from([127, 0, 0, 1]))
+    let address = IpAddr::from([127, 0, 0, 1]);
+    Actor::new("member".into(), &groups, Permissions::all(), address)
 }
 
 /// Waits until a state has come about.

@@ -1,8 +1,8 @@
-//! Checking passwords of users without letting the check become a weapon.
+//! Checking and hashing passwords of users without letting either become a weapon.
 //!
-//! bcrypt costs some 50 ms of a core on purpose. HTTP Basic sends the password with every request, so a recent success
-//! is remembered for a while, keyed with a secret of this process; and checks run on a few blocking threads with a
-//! short queue, so that a flood of guesses slows down logins and nothing else.
+//! A hash costs some hundredths of a second of a core on purpose. HTTP Basic sends the password with every request, so
+//! a recent success is remembered for a while, keyed with a secret of this process; and hashes are computed on a few
+//! blocking threads with a short queue, so that a flood of guesses slows down logins and nothing else.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,9 +11,13 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
-use rport_domain::{Error, User};
+use rport_domain::password_rules::{BCRYPT_BYTES, MAX_BYTES};
+use rport_domain::{Error, PasswordRules, StoredPassword, User, UserName};
 use rport_runtime::{Clock, Secret, Tasks};
 use tokio::sync::Semaphore;
+
+use super::options::UserHash;
+use crate::hashing;
 
 /// How long a success is remembered.
 const REMEMBER: Duration = Duration::from_secs(300);
@@ -21,10 +25,12 @@ const REMEMBER: Duration = Duration::from_secs(300);
 const CAPACITY: usize = 1024;
 /// Checks that may wait for a thread; more are refused, because they would time out anyway.
 const QUEUE: usize = 64;
-/// The hash of nobody's password, at cost 10, the cost this product writes.
+/// The cost of new bcrypt hashes, the one the Go server writes.
+const BCRYPT_COST: u32 = 10;
+/// The hash of nobody's password, at the cost of new ones.
 pub(crate) const NOBODY: &str = "$2y$10$7EqJtq98hPqEX7fNZaFWoO5w4uTUZPB7bTnO8n7WPj0F7d1xkV2G6";
 
-/// Checks passwords.
+/// Checks and hashes passwords.
 pub(crate) struct Passwords {
     key: hmac::Key,
     clock: Clock,
@@ -32,10 +38,13 @@ pub(crate) struct Passwords {
     slots: Arc<Semaphore>,
     queue: Arc<Semaphore>,
     recent: Mutex<HashMap<[u8; 32], DateTime<Utc>>>,
+    rules: PasswordRules,
+    form: UserHash,
 }
 
 impl Passwords {
-    pub(crate) fn new(clock: Clock, tasks: Tasks) -> Self {
+    /// New passwords have to obey `rules` and are kept as `form`.
+    pub(crate) fn new(rules: PasswordRules, form: UserHash, clock: Clock, tasks: Tasks) -> Self {
         let slots = std::thread::available_parallelism()
             .map_or(1, usize::from)
             .clamp(1, 4);
@@ -46,6 +55,8 @@ impl Passwords {
             slots: Arc::new(Semaphore::new(slots)),
             queue: Arc::new(Semaphore::new(QUEUE)),
             recent: Mutex::default(),
+            rules,
+            form,
         }
     }
 
@@ -61,9 +72,10 @@ impl Passwords {
     ) -> Result<bool, Error> {
         let known = user.is_some();
         let stored = user.map_or(stand_in, |user| user.password_hash.as_str());
-        if !is_bcrypt(stored) {
-            // The static user's password, in clear in the configuration.
-            return Ok(Secret::new(stored).matches(password.expose().as_bytes()) & known);
+        if !StoredPassword::new(stored).is_hashed() {
+            // In clear, as the configuration has it, and as tables may. Nobody's password is empty.
+            let same = Secret::new(stored).matches(password.expose().as_bytes());
+            return Ok(same & known & !stored.is_empty());
         }
         // The stored hash is part of the tag, so a changed password forgets the old one at once.
         let tag = self.tag(stored, password);
@@ -71,22 +83,52 @@ impl Passwords {
         if known && self.recent.lock().get(&tag).is_some_and(|until| *until > now) {
             return Ok(true);
         }
-        let busy = || Error::unavailable("too many logins at the same time, please try later");
-        let _waiting = self.queue.try_acquire().map_err(|_| busy())?;
-        let slot = self.slots.clone().acquire_owned().await.map_err(|_| busy())?;
         let (hash, candidate) = (stored.to_owned(), password.clone());
-        let outcome = self
-            .tasks
-            .spawn_blocking("password", move || {
-                let _slot = slot;
-                verify_bcrypt(&candidate, &hash)
-            })
-            .await;
-        let right = outcome.map_err(|_| busy())? & known;
+        let right = self
+            .run(move || hashing::verify(candidate.expose().as_bytes(), &hash))
+            .await?
+            & known;
         if right {
             self.remember(tag, now);
         }
         Ok(right)
+    }
+
+    /// Checks a new password against the rules and hashes it.
+    ///
+    /// # Errors
+    /// `Invalid` saying which rule it breaks; `Unavailable` when too many logins are being checked.
+    pub(crate) async fn hash_new(&self, user: &UserName, password: &Secret) -> Result<String, Error> {
+        let (rules, form, user, password) = (self.rules, self.form, user.clone(), password.clone());
+        self.run(move || {
+            let most = match form {
+                UserHash::Bcrypt => BCRYPT_BYTES,
+                UserHash::Argon2id => MAX_BYTES,
+            };
+            rules.check(password.expose(), &[user.as_str()], most)?;
+            hash(form, &password)
+        })
+        .await?
+    }
+
+    /// Hashes a password that nobody chose, without a look at the rules.
+    ///
+    /// # Errors
+    /// `Invalid` when it is too long; `Unavailable` when too many logins are being checked.
+    pub(crate) async fn hash(&self, password: &Secret) -> Result<String, Error> {
+        let (form, password) = (self.form, password.clone());
+        self.run(move || hash(form, &password)).await?
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+        let busy = || Error::unavailable("too many logins at the same time, please try later");
+        let _waiting = self.queue.try_acquire().map_err(|_| busy())?;
+        let slot = self.slots.clone().acquire_owned().await.map_err(|_| busy())?;
+        let outcome = self.tasks.spawn_blocking("password", move || {
+            let _slot = slot;
+            work()
+        });
+        outcome.await.map_err(|_| busy())
     }
 
     fn tag(&self, stored: &str, password: &Secret) -> [u8; 32] {
@@ -112,8 +154,20 @@ impl Passwords {
     }
 }
 
-/// Whether a stored password is a bcrypt hash. Differs from RPort, where only `$2y$` counts and a hash with another
-/// prefix works as the password itself.
+fn hash(form: UserHash, password: &Secret) -> Result<String, Error> {
+    match form {
+        UserHash::Argon2id => Ok(hashing::hash(password).expose().to_owned()),
+        UserHash::Bcrypt => {
+            let hash = bcrypt::non_truncating_hash_with_salt(password.expose(), BCRYPT_COST, rport_runtime::rng::bytes::<16>());
+            // A zero byte or too many bytes, which the rules have refused before.
+            let hash = hash.map_err(|error| Error::invalid("Your password cannot be used").source(error))?;
+            // Source: rest-api.md 5.4. The Go server takes `$2a$` and `$2b$` for passwords in clear.
+            Ok(hash.format_for_version(bcrypt::Version::TwoY))
+        }
+    }
+}
+
+/// Whether a stored password is a whole bcrypt hash of any of the three prefixes.
 pub(crate) fn is_bcrypt(stored: &str) -> bool {
     let prefix = ["$2y$", "$2a$", "$2b$"]
         .iter()
@@ -121,16 +175,15 @@ pub(crate) fn is_bcrypt(stored: &str) -> bool {
     prefix && stored.len() == 60
 }
 
-fn verify_bcrypt(password: &Secret, hash: &str) -> bool {
-    // Only the first 72 bytes count in bcrypt; such a password cannot have been set, so it cannot be right.
-    password.expose().len() <= 72 && bcrypt::verify(password.expose(), hash).unwrap_or(false)
-}
-
 #[cfg(test)]
 mod tests {
     use rport_domain::UserName;
 
     use super::*;
+
+    fn passwords(clock: Clock, form: UserHash) -> Passwords {
+        Passwords::new(PasswordRules::default(), form, clock, Tasks::new())
+    }
 
     async fn check(passwords: &Passwords, stored: &str, password: &str) -> bool {
         let user = User {
@@ -150,7 +203,7 @@ mod tests {
     #[tokio::test]
     async fn hashes_of_all_three_prefixes_are_checked_and_remembered() {
         let clock = Clock::manual(DateTime::UNIX_EPOCH);
-        let passwords = Passwords::new(clock.clone(), Tasks::new());
+        let passwords = passwords(clock.clone(), UserHash::Bcrypt);
         let hash = bcrypt::hash("s3cret", 4).expect("hashes");
         for prefix in ["$2y$", "$2a$", "$2b$"] {
             let stored = format!("{prefix}{}", &hash[4..]);
@@ -166,10 +219,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn new_passwords_obey_the_rules_and_are_kept_as_configured() {
+        for (form, prefix) in [(UserHash::Bcrypt, "$2y$10$"), (UserHash::Argon2id, "$argon2id$")] {
+            let passwords = passwords(Clock::manual(DateTime::UNIX_EPOCH), form);
+            let ann = UserName::new("ann");
+            let stored = passwords
+                .hash_new(&ann, &"a good password".into())
+                .await
+                .expect("sound");
+            assert!(stored.starts_with(prefix), "{stored}");
+            assert!(check(&passwords, &stored, "a good password").await);
+            assert!(!check(&passwords, &stored, "a good passwore").await);
+            let error = passwords
+                .hash_new(&ann, &"short".into())
+                .await
+                .expect_err("refused");
+            assert_eq!(error.title, "Your password is too short");
+            let long = Secret::new("x".repeat(73));
+            assert_eq!(passwords.hash_new(&ann, &long).await.is_ok(), form == UserHash::Argon2id);
+            assert!(passwords.hash(&"short".into()).await.is_ok());
+        }
+    }
+
+    #[tokio::test]
     async fn plain_passwords_and_nobody() {
-        let passwords = Passwords::new(Clock::manual(DateTime::UNIX_EPOCH), Tasks::new());
+        let passwords = passwords(Clock::manual(DateTime::UNIX_EPOCH), UserHash::Bcrypt);
         assert!(check(&passwords, "plain", "plain").await);
         assert!(!check(&passwords, "plain", "Plain").await);
+        assert!(!check(&passwords, "", "").await, "a user without password");
+        let cut = "$2y$10$cut short by a narrow column";
+        assert!(!check(&passwords, cut, cut).await, "what begins like a hash is none");
         assert!(
             !passwords
                 .check(None, "stand-in", &"stand-in".into())

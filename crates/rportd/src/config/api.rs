@@ -6,6 +6,7 @@ use http::Uri;
 use ipnet::IpNet;
 use rport_http::tls::TlsMin;
 use rport_runtime::{Secret, toml_config::Document};
+use rport_server::UserHash;
 
 use super::{check, server::ServerSection, server::warn_deprecated};
 
@@ -80,6 +81,8 @@ pub struct ApiSection {
     pub password_min_length: i64,
     /// Least strength of new passwords; -1 does not check.
     pub password_zxcvbn_minscore: i64,
+    /// How new passwords of users in a table are kept. Ours.
+    pub password_hash: UserHash,
     /// Lowest TLS version.
     pub tls_min: String,
     /// Limit of request bodies in bytes.
@@ -146,6 +149,7 @@ impl ApiSection {
             audit_log_rotation: section.string("audit_log_rotation", "monthly"),
             password_min_length: section.integer("password_min_length", 14),
             password_zxcvbn_minscore: section.integer("password_zxcvbn_minscore", 0),
+            password_hash: check::word(&section, "password_hash", "bcrypt").unwrap_or(UserHash::Bcrypt),
             tls_min: section.string("tls_min", "1.3"),
             max_request_bytes: section.integer("max_request_bytes", 10 * 1024),
             max_filepush_size: section.integer("max_filepush_size", 10 * 1024 * 1024),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Moments at which a power cut may come. Tests stop there; nothing else listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// The neighbour file exists and is empty.
     Created,
     /// Half of the content is written.
@@ -27,19 +27,19 @@ pub(super) enum Step {
 }
 
 /// A file somebody may be about to replace.
-pub(super) struct Target {
+pub(crate) struct Target {
     path: PathBuf,
     folder: PathBuf,
 }
 
 /// The right to replace files of one directory, among all processes that ask for it; given back when dropped.
-pub(super) struct Turn {
+pub(crate) struct Turn {
     _folder: Option<File>,
 }
 
 impl Target {
     /// Follows links: it is their target that is replaced.
-    pub(super) fn new(path: &Path) -> io::Result<Self> {
+    pub(crate) fn new(path: &Path) -> io::Result<Self> {
         let path = fs::canonicalize(path)?;
         let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
         Ok(Self { path, folder })
@@ -49,7 +49,7 @@ impl Target {
     ///
     /// The directory itself is locked: a lock file would belong to whoever came first, and keep the server out after
     /// an administrator has used the command line.
-    pub(super) fn take_turn(&self) -> io::Result<Turn> {
+    pub(crate) fn take_turn(&self) -> io::Result<Turn> {
         let folder = File::open(&self.folder)?;
         match folder.lock() {
             Ok(()) => Ok(Turn {
@@ -61,7 +61,7 @@ impl Target {
     }
 
     /// Replaces the content. `at` is called at every [`Step`].
-    pub(super) fn replace(&self, _turn: &Turn, bytes: &[u8], at: &dyn Fn(Step)) -> io::Result<()> {
+    pub(crate) fn replace(&self, _turn: &Turn, bytes: &[u8], at: &dyn Fn(Step)) -> io::Result<()> {
         let old = fs::metadata(&self.path)?;
         // One name for all writers, who take turns: what a crash has left behind is removed by the next one.
         let neighbour = self.neighbour();
@@ -85,7 +85,7 @@ impl Target {
 
     /// Writes into the file itself, for directories in which this process may make no file. Owner and mode stay, and a
     /// crash in the middle can leave a mixture, which no later start takes for credentials.
-    pub(super) fn overwrite(&self, _turn: &Turn, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn overwrite(&self, _turn: &Turn, bytes: &[u8]) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).open(&self.path)?;
         file.write_all(bytes)?;
         file.set_len(bytes.len() as u64)?;
