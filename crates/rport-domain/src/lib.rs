@@ -19,8 +19,8 @@ pub mod list;
 pub mod password_rules;
 mod permission;
 mod port_set;
-mod stored_tunnel;
 mod send_to;
+mod stored_tunnel;
 mod tunnel;
 mod tunnel_acl;
 mod tunnel_request;
@@ -44,10 +44,10 @@ pub use list::{Fields, ListQuery, Page};
 pub use password_rules::PasswordRules;
 pub use permission::{Permission, Permissions, UnknownPermission};
 pub use port_set::{PortSet, PortSetError};
+pub use send_to::SendToRule;
 pub use stored_tunnel::{
     MAX_STORED_TUNNELS, STORED_TUNNEL_LIST, StoredTunnel, TunnelDefinition, stored_tunnel_not_found,
 };
-pub use send_to::SendToRule;
 pub use tunnel::TunnelRecord;
 pub use tunnel_acl::{TunnelAcl, TunnelAclError};
 pub use tunnel_request::{CheckedTunnel, TunnelPassword, TunnelRequest};

@@ -50,8 +50,9 @@ impl PasswordRules {
                 .detail(format!("password must be at most {max_bytes} bytes")));
         }
         if password.contains('\0') {
-            return Err(Error::invalid("Your password cannot be used")
-                .detail("password must not contain zero bytes"));
+            return Err(
+                Error::invalid("Your password cannot be used").detail("password must not contain zero bytes")
+            );
         }
         if self.zxcvbn_min_score > LOWEST_SCORE {
             let score = i8::try_from(u8::from(zxcvbn::zxcvbn(password, names).score())).unwrap_or(i8::MAX);
@@ -71,7 +72,9 @@ mod tests {
 
     fn check(rules: PasswordRules, password: &str, expected: Option<(&str, &str)>) {
         let found = rules.check(password, &["wilhelmina.tell"], BCRYPT_BYTES).err();
-        let found = found.as_ref().map(|error| (error.title.as_str(), error.detail.as_str()));
+        let found = found
+            .as_ref()
+            .map(|error| (error.title.as_str(), error.detail.as_str()));
         assert_eq!(found, expected, "{password}");
     }
 

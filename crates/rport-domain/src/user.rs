@@ -72,9 +72,7 @@ impl UserChange {
             password_hash: self.password_hash.unwrap_or_else(|| user.password_hash.clone()),
             groups: self.groups.unwrap_or_else(|| user.groups.clone()),
             password_expired: self.password_expired.unwrap_or(user.password_expired),
-            two_fa_send_to: self
-                .two_fa_send_to
-                .unwrap_or_else(|| user.two_fa_send_to.clone()),
+            two_fa_send_to: self.two_fa_send_to.unwrap_or_else(|| user.two_fa_send_to.clone()),
             totp_secret: self.totp_secret.unwrap_or_else(|| user.totp_secret.clone()),
         }
     }

@@ -12,9 +12,9 @@ use rport_server::{
     UserOptions, UserSource, UserTableNames,
 };
 
+use crate::config::{ApiSection, CodeDelivery, Config, Source};
 use regex::Regex;
 use rport_domain::{PasswordRules, SendToRule};
-use crate::config::{ApiSection, CodeDelivery, Config, Source};
 
 /// Longest wait after a wrong password; a larger number in the file means "very long" anyway.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -165,7 +165,10 @@ pub(crate) fn users(config: &Config) -> Option<UserOptions> {
             zxcvbn_min_score: i8::try_from(api.password_zxcvbn_minscore).unwrap_or(i8::MAX),
         },
         hash: api.password_hash,
-        send_to: config.code_delivery.as_ref().map(|delivery| send_to(api, delivery)),
+        send_to: config
+            .code_delivery
+            .as_ref()
+            .map(|delivery| send_to(api, delivery)),
         totp: api.totp_enabled,
     })
 }
@@ -240,7 +243,11 @@ mod tests {
         assert_eq!(options.client_auth.hash, PasswordHashing::None);
         assert_eq!(options.client_auth.binding, ClientIdBinding::Warn);
         assert!(options.client_auth.reveal && options.client_auth.write);
-        assert!(options.users.is_some_and(|users| matches!(users.source, UserSource::Single { .. })));
+        assert!(
+            options
+                .users
+                .is_some_and(|users| matches!(users.source, UserSource::Single { .. }))
+        );
         assert_eq!(
             options.clients.purge.map(|purge| purge.keep),
             Some(Duration::ZERO)

@@ -63,9 +63,10 @@ impl Provider for File {
     }
 
     fn change(&self, changes: Vec<Change>) -> Answer<'_, ()> {
-        Box::pin(self.file.change(move |pairs: &mut Pairs| {
-            changes.iter().try_for_each(|change| apply(pairs, change))
-        }))
+        Box::pin(
+            self.file
+                .change(move |pairs: &mut Pairs| changes.iter().try_for_each(|change| apply(pairs, change))),
+        )
     }
 
     fn reload(&self) -> Result<(), StartError> {

@@ -246,10 +246,9 @@ impl Login {
         match event {
             // Permissions are looked up with each request, so they need no end of the session.
             UserEvent::GroupsChanged => Ok(()),
-            UserEvent::PasswordChanged
-            | UserEvent::Renamed(_)
-            | UserEvent::Deleted
-            | UserEvent::Expired => self.inner.sessions.end_all(user).await,
+            UserEvent::PasswordChanged | UserEvent::Renamed(_) | UserEvent::Deleted | UserEvent::Expired => {
+                self.inner.sessions.end_all(user).await
+            }
         }
     }
 

@@ -95,10 +95,13 @@ async fn sessions_survive_a_restart_when_the_secret_does() {
     let server = TestServer::start_in(directory, options.clone()).await;
     bearer(&server, &token).await.expect("still logged in");
     let directory = server.stop().await;
-    options.users = Some(UserSource::Single {
-        name: "other".into(),
-        password: "x".into(),
-    }.into());
+    options.users = Some(
+        UserSource::Single {
+            name: "other".into(),
+            password: "x".into(),
+        }
+        .into(),
+    );
     let server = TestServer::start_in(directory, options).await;
     assert!(
         bearer(&server, &token).await.is_err(),

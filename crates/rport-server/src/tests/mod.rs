@@ -51,10 +51,13 @@ fn options() -> Options {
             ports: PortSet::range(21_000..=32_000),
             check_port_timeout: Duration::from_secs(2),
         },
-        users: Some(UserSource::Single {
-            name: "admin".into(),
-            password: "foobaz".into(),
-        }.into()),
+        users: Some(
+            UserSource::Single {
+                name: "admin".into(),
+                password: "foobaz".into(),
+            }
+            .into(),
+        ),
         login: LoginOptions::default(),
         trusted_proxies: Vec::new(),
         about: About {

@@ -49,7 +49,9 @@ impl UserProvider for File {
     fn add(&self, user: User) -> Answer<'_, ()> {
         Box::pin(async move {
             check_hash(&user.password_hash)?;
-            self.file.change(move |users: &mut UserList| users.add(user)).await
+            self.file
+                .change(move |users: &mut UserList| users.add(user))
+                .await
         })
     }
 

@@ -217,7 +217,9 @@ mod tests {
         check_error(&twice, "user 2: this 'username' appears a second time");
         check_error("[\n{\"username\":1}]", "line 2");
         check_error("{}", "expected a JSON array");
-        let error = parse("[{\"username\":\"a\",\"password\":4711}]").err().expect("an error");
+        let error = parse("[{\"username\":\"a\",\"password\":4711}]")
+            .err()
+            .expect("an error");
         assert!(!error.contains("4711"), "{error}");
     }
 

@@ -158,7 +158,11 @@ fn hash(form: UserHash, password: &Secret) -> Result<String, Error> {
     match form {
         UserHash::Argon2id => Ok(hashing::hash(password).expose().to_owned()),
         UserHash::Bcrypt => {
-            let hash = bcrypt::non_truncating_hash_with_salt(password.expose(), BCRYPT_COST, rport_runtime::rng::bytes::<16>());
+            let hash = bcrypt::non_truncating_hash_with_salt(
+                password.expose(),
+                BCRYPT_COST,
+                rport_runtime::rng::bytes::<16>(),
+            );
             // A zero byte or too many bytes, which the rules have refused before.
             let hash = hash.map_err(|error| Error::invalid("Your password cannot be used").source(error))?;
             // Source: rest-api.md 5.4. The Go server takes `$2a$` and `$2b$` for passwords in clear.
@@ -236,7 +240,10 @@ mod tests {
                 .expect_err("refused");
             assert_eq!(error.title, "Your password is too short");
             let long = Secret::new("x".repeat(73));
-            assert_eq!(passwords.hash_new(&ann, &long).await.is_ok(), form == UserHash::Argon2id);
+            assert_eq!(
+                passwords.hash_new(&ann, &long).await.is_ok(),
+                form == UserHash::Argon2id
+            );
             assert!(passwords.hash(&"short".into()).await.is_ok());
         }
     }
@@ -248,7 +255,10 @@ mod tests {
         assert!(!check(&passwords, "plain", "Plain").await);
         assert!(!check(&passwords, "", "").await, "a user without password");
         let cut = "$2y$10$cut short by a narrow column";
-        assert!(!check(&passwords, cut, cut).await, "what begins like a hash is none");
+        assert!(
+            !check(&passwords, cut, cut).await,
+            "what begins like a hash is none"
+        );
         assert!(
             !passwords
                 .check(None, "stand-in", &"stand-in".into())
