@@ -6,6 +6,7 @@
 //! Start reading at [`Error`] (what every service returns), [`ClientRecord`] and [`TunnelRequest`].
 
 pub mod access;
+mod audit;
 mod client;
 pub mod client_auth;
 mod client_details;
@@ -27,6 +28,7 @@ mod tunnel_request;
 pub mod tunnel_rules;
 mod user;
 
+pub use audit::{AUDIT_LIST, AUDIT_USERNAME, AuditAction, AuditApplication, AuditEntry};
 pub use client::{ClientRecord, ConnectionState};
 pub use client_auth::{CLIENT_AUTH_LIST, ClientAuthView, StoredPassword};
 pub use client_details::ClientDetails;

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use crate::about::{AboutService, Me, Status};
 use crate::actor::Actor;
 use crate::audit::Audit;
+use crate::audit::logins::LoginAudit;
 use crate::client_auth::{self, ClientAuths, Gate, Needs};
 use crate::client_listener::ClientListener;
 use crate::clients::{self, Clients, Registry, Sessions, Shared};
@@ -66,6 +67,7 @@ impl Server {
             tasks,
         } = parts;
         let provider = client_auth::open(&options.client_auth.source, &tasks).await?;
+        let audit = Audit::new(store.audit_log().clone(), options.audit, clock.clone());
         let login = match &options.users {
             Some(wanted) => {
                 let users = users::open(wanted, &tasks).await?;
@@ -83,6 +85,7 @@ impl Server {
                     users,
                     passwords,
                     sessions,
+                    LoginAudit::new(audit.clone(), clock.clone(), tasks.clone()),
                     &clock,
                     &tasks,
                 ))
@@ -104,12 +107,18 @@ impl Server {
                 provider,
                 extras: store.client_auth_extras().clone(),
                 registry: registry.clone(),
-                audit: Audit::new(store.audit_log().clone(), options.audit, clock.clone()),
+                audit: audit.clone(),
                 clock: clock.clone(),
                 tasks: tasks.clone(),
             },
         );
-        let tunnels = Tunnels::new(&options.tunnels, registry.clone(), clock.clone(), tasks.clone());
+        let tunnels = Tunnels::new(
+            &options.tunnels,
+            registry.clone(),
+            audit.clone(),
+            clock.clone(),
+            tasks.clone(),
+        );
         let about = AboutService::new(
             options.about.clone(),
             &host_key.fingerprint(),

@@ -3,7 +3,7 @@
 //! Source: storage.md 4.5. Times are written in the server's zone, as the Go server writes them, and absent texts as
 //! empty ones.
 
-use chrono::{DateTime, FixedOffset};
+use rport_domain::AuditEntry;
 use rusqlite::params;
 
 use crate::database::Database;
@@ -37,31 +37,6 @@ const MIGRATIONS: &[Migration] = &[Migration {
         CREATE INDEX auditlog_client_hostname ON auditlog (client_hostname);
     "#,
 }];
-
-/// One line of the audit log. Texts that do not apply are empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditEntry {
-    /// When it happened.
-    pub timestamp: DateTime<FixedOffset>,
-    /// What kind of thing was touched, such as `client.auth`.
-    pub application: &'static str,
-    /// What happened to it, such as `create`.
-    pub action: &'static str,
-    /// Who did it.
-    pub username: String,
-    /// From where.
-    pub remote_ip: String,
-    /// The id of the thing.
-    pub affected_id: String,
-    /// The client concerned.
-    pub client_id: String,
-    /// Its host name.
-    pub client_hostname: String,
-    /// What was asked for, as JSON. Never holds secrets.
-    pub request: String,
-    /// What came of it, as JSON.
-    pub response: String,
-}
 
 /// The audit log on disk.
 #[derive(Clone)]
@@ -110,6 +85,7 @@ impl AuditLog {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
     use rusqlite::Connection;
 
     use super::*;
@@ -124,8 +100,8 @@ mod tests {
         let log = AuditLog::open(&options).expect("opens");
         let entry = AuditEntry {
             timestamp: DateTime::parse_from_rfc3339("2024-05-01T12:00:00.5+02:00").expect("a time"),
-            application: "client.auth",
-            action: "create",
+            application: "client.auth".into(),
+            action: "create".into(),
             username: "admin".into(),
             remote_ip: "203.0.113.x".into(),
             affected_id: "client1".into(),

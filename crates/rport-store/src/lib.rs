@@ -31,7 +31,7 @@ mod user_table;
 mod writer;
 
 pub use api_sessions::{ApiSession, ApiSessions};
-pub use audit_log::{AuditEntry, AuditLog};
+pub use audit_log::AuditLog;
 pub use client_auth_extras::{ClientAuthExtra, ClientAuthExtras};
 pub use client_auth_table::{
     ClientAuthTable, DatabaseOptions, DatabaseServer, TableChange, TableError, TableFindings,

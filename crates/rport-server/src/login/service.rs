@@ -16,6 +16,7 @@ use super::sessions::Sessions;
 use super::token::{Claims, Tokens};
 use super::{Bans, Waits};
 use crate::actor::Actor;
+use crate::audit::logins::{LoginAudit, via};
 use crate::metrics_names::LOGINS_TOTAL;
 use crate::options::{LoginOptions, client_address};
 use crate::users::{Passwords, UserProvider, single_only};
@@ -70,6 +71,7 @@ struct Inner {
     waits: Waits,
     bans: Bans,
     trusted_proxies: Vec<IpNet>,
+    audit: LoginAudit,
 }
 
 impl Login {
@@ -79,6 +81,7 @@ impl Login {
         users: Arc<dyn UserProvider>,
         passwords: Arc<Passwords>,
         store: ApiSessions,
+        audit: LoginAudit,
         clock: &Clock,
         tasks: &Tasks,
     ) -> Self {
@@ -90,6 +93,7 @@ impl Login {
             waits: Waits::new(options.user_wait, clock.clone()),
             bans: Bans::new(options.ban, clock.clone()),
             trusted_proxies,
+            audit,
         };
         Self {
             inner: Arc::new(inner),
@@ -121,7 +125,7 @@ impl Login {
         if self.inner.waits.is_waiting("") {
             return too_many();
         }
-        self.inner.failed("", origin)
+        self.inner.failed("", via::NOTHING, origin)
     }
 
     /// Authenticates by user name and password.
@@ -130,10 +134,14 @@ impl Login {
     /// `TooManyAttempts` while the name has to wait, `Unauthenticated` for anything wrong, `Unavailable` when too
     /// many logins are being checked.
     pub async fn basic(&self, name: &str, password: &Secret, origin: &RequestOrigin) -> Result<Actor, Error> {
-        let user = self.inner.user_by_password(name, password, origin).await?;
+        let user = self
+            .inner
+            .user_by_password(name, password, via::BASIC, origin)
+            .await?;
         if user.password_expired {
             return Err(expired());
         }
+        self.inner.audit.let_in(name, origin.address, via::BASIC);
         self.inner.actor(&user, origin).await
     }
 
@@ -153,10 +161,10 @@ impl Login {
     ) -> Result<LoggedIn, Error> {
         let inner = &self.inner;
         if name.is_empty() {
-            inner.failed(name, origin);
+            inner.failed(name, via::LOGIN, origin);
             return Err(Error::unauthenticated("username is required"));
         }
-        let user = inner.user_by_password(name, password, origin).await?;
+        let user = inner.user_by_password(name, password, via::LOGIN, origin).await?;
         let lifetime = parse_lifetime(lifetime)?;
         let user = match new_password {
             Some(new) => inner.choose_password(user, new).await?,
@@ -166,6 +174,10 @@ impl Login {
             return Err(expired());
         }
         let session = inner.sessions.start(&user.name, lifetime, origin).await?;
+        inner
+            .audit
+            .logged_in(user.name.as_str(), origin.address, via::LOGIN)
+            .await;
         login_ended("accepted");
         tracing::info!(user.name = %user.name, address = %origin.address, "user logged in");
         Ok(LoggedIn {
@@ -186,6 +198,7 @@ impl Login {
     ) -> Result<Actor, Error> {
         let inner = &self.inner;
         let claims = inner.tokens.read(token).map_err(|problem| {
+            inner.audit.refused("", origin.address, via::BEARER);
             inner.failed_address(origin);
             Error::unauthenticated("unauthorized").detail(problem)
         })?;
@@ -195,7 +208,7 @@ impl Login {
         let name = UserName::from(claims.username.as_str());
         let session = ApiSessionId(claims.session_id);
         if !claims.permit(method, path) || !inner.sessions.use_by(session, &name, origin).await? {
-            return Err(inner.failed(&claims.username, origin));
+            return Err(inner.failed(&claims.username, via::BEARER, origin));
         }
         let Some(user) = inner
             .users
@@ -203,7 +216,7 @@ impl Login {
             .await?
             .filter(|user| !user.password_expired)
         else {
-            return Err(inner.failed(&claims.username, origin));
+            return Err(inner.failed(&claims.username, via::BEARER, origin));
         };
         inner.bans.succeeded(origin.address);
         inner.actor(&user, origin).await
@@ -233,6 +246,7 @@ impl Login {
             inner.failed_address(origin);
             return Err(Error::invalid("token is invalid or expired"));
         }
+        inner.audit.logged_out(&username, origin.address).await;
         tracing::info!(user.name = username, address = %origin.address, "user logged out");
         Ok(())
     }
@@ -272,13 +286,14 @@ impl Inner {
         &self,
         name: &str,
         password: &Secret,
+        via: &'static str,
         origin: &RequestOrigin,
     ) -> Result<Arc<User>, Error> {
         if self.waits.is_waiting(name) {
             return Err(too_many());
         }
         if name.is_empty() {
-            return Err(self.failed(name, origin));
+            return Err(self.failed(name, via, origin));
         }
         let user = self.users.find(&UserName::new(name)).await?;
         let right = self
@@ -290,7 +305,7 @@ impl Inner {
                 self.bans.succeeded(origin.address);
                 Ok(user)
             }
-            _ => Err(self.failed(name, origin)),
+            _ => Err(self.failed(name, via, origin)),
         }
     }
 
@@ -322,8 +337,9 @@ impl Inner {
     }
 
     /// Counts a failure of this name from this address and returns the answer for it.
-    fn failed(&self, name: &str, origin: &RequestOrigin) -> Error {
+    fn failed(&self, name: &str, via: &'static str, origin: &RequestOrigin) -> Error {
         self.waits.failed(name);
+        self.audit.refused(name, origin.address, via);
         self.failed_address(origin);
         tracing::info!(user.name = name, address = %origin.address, "login refused");
         Error::unauthenticated("unauthorized")

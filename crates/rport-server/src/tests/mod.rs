@@ -2,6 +2,7 @@
 
 mod agent;
 mod agents;
+mod audit;
 mod client_auth;
 mod listener;
 mod liveness;

@@ -11,8 +11,11 @@ use rport_tunnel::PortError;
 use super::service::Tunnels;
 use super::start::TunnelError;
 use crate::actor::Actor;
+use crate::audit::Action;
 use crate::clients::{AskError, Client, ClientLink, offline};
 
+/// Stands for a secret in the audit log.
+const MASK: &str = "***";
 /// How long an agent may take to look at its own rules. It serves requests one by one, so something slower may have
 /// to finish first.
 const ASK_LIMIT: Duration = Duration::from_secs(15);
@@ -60,6 +63,7 @@ impl Tunnels {
             self.check_port(&link, id, &remote).await?;
         }
         let wanted_port = remote.lport.clone();
+        let asked = serde_json::to_value(masked(&remote)).unwrap_or_default();
         let record = self
             .start(&client, &link, remote)
             .await
@@ -76,6 +80,13 @@ impl Tunnels {
             self.inner.forget(id, &record.id).await;
             return Err(error.into());
         }
+        let made = TunnelRecord {
+            remote: masked(&record.remote),
+            ..record.clone()
+        };
+        let made = serde_json::to_value(made).ok();
+        self.note(actor, Action::Create, &client, record.id.as_str(), asked, made)
+            .await;
         Ok(record)
     }
 
@@ -140,6 +151,15 @@ fn remember(client: &Arc<Client>, link: &ClientLink, tunnel: &TunnelRecord) -> R
         Ok(())
     });
     added.unwrap_or_else(|| Err(offline(&client.id)))
+}
+
+/// The remote without its password, for the audit log.
+fn masked(remote: &Remote) -> Remote {
+    let mut remote = remote.clone();
+    if !remote.auth_password.is_empty() {
+        MASK.clone_into(&mut remote.auth_password);
+    }
+    remote
 }
 
 /// The remote as it was before a port was picked: what duplicates are compared by.

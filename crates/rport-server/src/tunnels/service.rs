@@ -13,6 +13,7 @@ use rport_runtime::{Clock, Tasks};
 use rport_tunnel::{PortPool, Tunnel};
 
 use crate::actor::Actor;
+use crate::audit::{Action, Application, Audit, Event};
 use crate::clients::{Client, ClientLink, Registry, offline};
 use crate::options::TunnelsOptions;
 
@@ -29,6 +30,7 @@ pub(super) struct Inner {
     pub(super) registry: Arc<Registry>,
     pub(super) pool: PortPool,
     pub(super) check_port_timeout: Duration,
+    pub(super) audit: Audit,
     pub(super) clock: Clock,
     pub(super) tasks: Tasks,
     /// The handles; dropping one ends its tunnel.
@@ -52,11 +54,18 @@ pub struct ClientTunnel {
 }
 
 impl Tunnels {
-    pub(crate) fn new(options: &TunnelsOptions, registry: Arc<Registry>, clock: Clock, tasks: Tasks) -> Self {
+    pub(crate) fn new(
+        options: &TunnelsOptions,
+        registry: Arc<Registry>,
+        audit: Audit,
+        clock: Clock,
+        tasks: Tasks,
+    ) -> Self {
         let inner = Inner {
             registry,
             pool: PortPool::new(options.ports.clone()),
             check_port_timeout: options.check_port_timeout,
+            audit,
             clock,
             tasks,
             running: Mutex::default(),
@@ -114,16 +123,15 @@ impl Tunnels {
             .close(force)
             .map_err(|active| tunnel_rules::still_active(active.0))?;
         // From here on it has to be finished, whether the caller stays or not.
-        let (this, client, tunnel_id, user) = (
-            self.clone(),
-            client.id.clone(),
-            tunnel_id.clone(),
-            actor.user.clone(),
-        );
+        let (this, tunnel_id, actor) = (self.clone(), tunnel_id.clone(), actor.clone());
         let finished = self.inner.tasks.spawn("tunnel_close", async move {
             let _ = tokio::time::timeout(CLOSE_LIMIT, running.ended()).await;
-            this.inner.take(&client, &tunnel_id);
-            this.inner.forget(&client, &tunnel_id).await;
+            this.inner.take(&client.id, &tunnel_id);
+            this.inner.forget(&client.id, &tunnel_id).await;
+            let request = serde_json::json!({ "force": force });
+            this.note(&actor, Action::Delete, &client, tunnel_id.as_str(), request, None)
+                .await;
+            let (client, user) = (&client.id, &actor.user);
             tracing::info!(client.id = %client, tunnel.id = %tunnel_id, user.name = %user, "tunnel closed by user");
         });
         finished.await.map_err(Error::internal)
@@ -147,6 +155,7 @@ impl Tunnels {
             .ok_or_else(tunnel_rules::tunnel_not_found)?;
         let acl = TunnelAcl::parse(acl).map_err(|error| Error::invalid(error.to_string()))?;
         let text = acl.as_ref().map(ToString::to_string);
+        let stored = text.clone();
         running.set_acl(acl);
         client.update(|record| {
             if let Some(known) = record
@@ -155,11 +164,35 @@ impl Tunnels {
                 .iter_mut()
                 .find(|known| known.id == *tunnel_id)
             {
-                known.remote.acl = text;
+                known.remote.acl = stored;
             }
         });
         tracing::info!(client.id = %id, tunnel.id = %tunnel_id, user.name = %actor.user, "tunnel ACL changed");
-        Ok(self.inner.registry.save(id).await?)
+        self.inner.registry.save(id).await?;
+        let request = serde_json::json!({ "acl": text });
+        self.note(actor, Action::Update, &client, tunnel_id.as_str(), request, None)
+            .await;
+        Ok(())
+    }
+
+    /// Writes the audit log.
+    pub(super) async fn note(
+        &self,
+        actor: &Actor,
+        action: Action,
+        client: &Client,
+        tunnel: &str,
+        request: serde_json::Value,
+        response: Option<serde_json::Value>,
+    ) {
+        let record = client.record();
+        let event = Event {
+            client: record.as_deref(),
+            request: Some(request),
+            response,
+            ..Event::new(Application::ClientTunnel, action, tunnel)
+        };
+        self.inner.audit.note(actor, event).await;
     }
 
     /// The client and its link, for an actor who may use its tunnels. Access comes before permission, as in the Go

@@ -1,12 +1,20 @@
 //! The audit log: who did what. Source: rest-api.md 21.1 and storage.md 4.5.
+//!
+//! Services write through [`Audit`], logins through [`logins::LoginAudit`], which keeps a flood of bad passwords from
+//! filling the disk.
+
+pub(crate) mod logins;
 
 use std::net::IpAddr;
 
-use rport_domain::ClientRecord;
+use rport_domain::{AuditEntry, ClientRecord};
 use rport_runtime::Clock;
-use rport_store::{AuditEntry, AuditLog};
+use rport_store::AuditLog;
+use serde_json::Value;
 
 use crate::actor::Actor;
+
+pub(crate) use rport_domain::{AuditAction as Action, AuditApplication as Application};
 
 /// What is written, and how.
 #[derive(Debug, Clone, Copy)]
@@ -26,24 +34,6 @@ impl Default for AuditOptions {
     }
 }
 
-/// Kinds of things that are audited; the words of the Go server.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Application {
-    /// A client.
-    Client,
-    /// Credentials of agents.
-    ClientAuth,
-}
-
-/// What happened to one of them; the words of the Go server.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Action {
-    Create,
-    Update,
-    Delete,
-    Failed,
-}
-
 /// Writes the audit log. Cheap to clone.
 ///
 /// Entries are on disk before the caller hears of the action. One that cannot be written is reported in the log and
@@ -55,9 +45,42 @@ pub(crate) struct Audit {
     clock: Clock,
 }
 
+/// What happened: everything of an entry but who, when and from where.
+pub(crate) struct Event<'a> {
+    pub(crate) application: Application,
+    pub(crate) action: Action,
+    /// The id of the thing.
+    pub(crate) affected: &'a str,
+    /// The client concerned, if any.
+    pub(crate) client: Option<&'a ClientRecord>,
+    /// What was asked for. Never holds secrets.
+    pub(crate) request: Option<Value>,
+    /// What came of it. Never holds secrets.
+    pub(crate) response: Option<Value>,
+}
+
+impl<'a> Event<'a> {
+    /// Something that happened to a thing, without more to say.
+    pub(crate) fn new(application: Application, action: Action, affected: &'a str) -> Self {
+        Self {
+            application,
+            action,
+            affected,
+            client: None,
+            request: None,
+            response: None,
+        }
+    }
+}
+
 impl Audit {
     pub(crate) fn new(log: AuditLog, options: AuditOptions, clock: Clock) -> Self {
         Self { log, options, clock }
+    }
+
+    /// Notes what a user did.
+    pub(crate) async fn note(&self, actor: &Actor, event: Event<'_>) {
+        self.write(actor.user.to_string(), actor.address, event).await;
     }
 
     /// Notes what a user did. `request` never holds secrets.
@@ -67,19 +90,13 @@ impl Audit {
         application: Application,
         action: Action,
         affected: &str,
-        request: Option<serde_json::Value>,
+        request: Option<Value>,
     ) {
-        let address = self.shown(actor.address);
-        self.write(
-            application,
-            action,
-            actor.user.to_string(),
-            address,
-            affected,
-            None,
+        let event = Event {
             request,
-        )
-        .await;
+            ..Event::new(application, action, affected)
+        };
+        self.note(actor, event).await;
     }
 
     /// Notes what a user did to a client, or what a client did by itself (`actor` is `None`, `address` the agent's).
@@ -90,52 +107,43 @@ impl Audit {
         action: (Application, Action),
         affected: &str,
         client: &ClientRecord,
-        request: serde_json::Value,
+        request: Value,
     ) {
         let user = actor.map(|actor| actor.user.to_string()).unwrap_or_default();
-        let (application, action) = action;
-        self.write(
-            application,
-            action,
-            user,
-            self.shown(address),
-            affected,
-            Some(client),
-            Some(request),
-        )
-        .await;
+        let event = Event {
+            client: Some(client),
+            request: Some(request),
+            ..Event::new(action.0, action.1, affected)
+        };
+        self.write(user, address, event).await;
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the columns of the log, named by the two callers above"
-    )]
-    async fn write(
-        &self,
-        application: Application,
-        action: Action,
-        username: String,
-        remote_ip: String,
-        affected: &str,
-        client: Option<&ClientRecord>,
-        request: Option<serde_json::Value>,
-    ) {
+    async fn write(&self, username: String, address: IpAddr, event: Event<'_>) {
         if !self.options.enabled {
             return;
         }
+        let text = |value: Option<Value>| value.map(|value| value.to_string()).unwrap_or_default();
+        let Event {
+            application,
+            action,
+            affected,
+            client,
+            request,
+            response,
+        } = event;
         let entry = AuditEntry {
             timestamp: self.clock.now_local(),
-            application: application.as_str(),
-            action: action.as_str(),
+            application: application.as_str().to_owned(),
+            action: action.as_str().to_owned(),
             username,
-            remote_ip,
+            remote_ip: self.shown(address),
             affected_id: affected.to_owned(),
             client_id: client.map(|client| client.id.to_string()).unwrap_or_default(),
             client_hostname: client
                 .map(|client| client.details.hostname.clone())
                 .unwrap_or_default(),
-            request: request.map(|request| request.to_string()).unwrap_or_default(),
-            response: String::new(),
+            request: text(request),
+            response: text(response),
         };
         if let Err(error) = self.log.insert(entry).await {
             tracing::error!(%error, application = application.as_str(), action = action.as_str(), affected,
@@ -150,26 +158,6 @@ impl Audit {
                 format!("{a}.{b}.{c}.x")
             }
             _ => address.to_string(),
-        }
-    }
-}
-
-impl Application {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::ClientAuth => "client.auth",
-        }
-    }
-}
-
-impl Action {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::Failed => "failed",
         }
     }
 }
