@@ -139,7 +139,8 @@ impl LoginAudit {
         }
         let this = self.clone();
         self.inner.tasks.spawn("audit_login", async move {
-            this.write(action, &key.name, address, json!({ "via": via })).await;
+            this.write(action, &key.name, address, json!({ "via": via }))
+                .await;
         });
     }
 

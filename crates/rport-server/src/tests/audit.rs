@@ -54,10 +54,7 @@ async fn logins_failures_and_logouts_are_noted() {
         .await
         .expect("logs in")
         .token;
-    login
-        .logout(token.expose(), &origin())
-        .await
-        .expect("logs out");
+    login.logout(token.expose(), &origin()).await.expect("logs out");
     login
         .bearer(token.expose(), "GET", "/api/v1/me", &origin())
         .await
@@ -154,7 +151,10 @@ async fn tunnels_are_noted_without_their_passwords() {
     assert!(actions[0].1.contains(r#""rport":"22""#), "{}", actions[0].1);
     assert_eq!(
         actions[1..],
-        [("update", r#"{"acl":"10.0.0.1"}"#), ("delete", r#"{"force":true}"#)]
+        [
+            ("update", r#"{"acl":"10.0.0.1"}"#),
+            ("delete", r#"{"force":true}"#)
+        ]
     );
     assert!(found[0][4].contains(r#""id":"1""#), "{}", found[0][4]);
 }
