@@ -6,6 +6,8 @@
 //!
 //! This crate knows neither the HTTP library nor the services. Start reading at [`client::Client`].
 
+pub mod api_session;
+pub mod api_token;
 pub mod client;
 pub mod client_auth;
 pub mod login;

@@ -6,6 +6,7 @@
 //! Start reading at [`Error`] (what every service returns), [`ClientRecord`] and [`TunnelRequest`].
 
 pub mod access;
+mod api_token;
 mod audit;
 mod client;
 pub mod client_auth;
@@ -28,6 +29,7 @@ mod tunnel_request;
 pub mod tunnel_rules;
 mod user;
 
+pub use api_token::{TokenScope, UnknownScope};
 pub use audit::{AUDIT_LIST, AUDIT_USERNAME, AuditAction, AuditApplication, AuditEntry};
 pub use client::{ClientRecord, ConnectionState};
 pub use client_auth::{CLIENT_AUTH_LIST, ClientAuthView, StoredPassword};

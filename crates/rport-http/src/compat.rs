@@ -5,6 +5,9 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
+use crate::answer;
+use crate::error::{Failure, FailureItem};
+
 /// Plain text, as Go's `http.Error` labels it.
 const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
@@ -39,6 +42,16 @@ pub(crate) fn banned() -> Response {
 pub(crate) fn form_too_large(limit: usize) -> Response {
     let text = format!("Request data exceeds the limit of {limit} bytes: http: request body too large\n");
     plain(StatusCode::BAD_REQUEST, text)
+}
+
+/// Tokens moved to another path long ago; the old one says so with a status nothing else here has.
+pub(crate) fn old_tokens() -> Response {
+    let item = FailureItem {
+        code: String::new(),
+        title: "use new token management on /me/tokens".to_owned(),
+        detail: String::new(),
+    };
+    answer::json(StatusCode::GONE, &Failure { errors: vec![item] })
 }
 
 /// HEAD is a method like any other here: no route has it, unless files are served.

@@ -7,7 +7,7 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, Uri, header};
 use rport_runtime::Secret;
 use rport_server::{Actor, Login, RequestOrigin, Server};
 
@@ -21,12 +21,18 @@ pub(crate) struct Ctx {
     /// Who acts.
     pub(crate) actor: Actor,
     server: Server,
+    login: Login,
 }
 
 impl Ctx {
     /// The services.
     pub(crate) fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// The service that knows users.
+    pub(crate) fn login(&self) -> &Login {
+        &self.login
     }
 }
 
@@ -36,18 +42,18 @@ impl FromRequestParts<ApiState> for Ctx {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Self::Rejection> {
         let login = state.login();
         let origin = origin(parts, login);
+        let (method, path) = (parts.method.as_str(), full_path(parts));
         let actor = match Credentials::of(&parts.headers) {
-            Credentials::Basic { user, password } => login.basic(&user, &password, &origin).await?,
-            Credentials::Bearer(token) => {
-                login
-                    .bearer(token.expose(), parts.method.as_str(), parts.uri.path(), &origin)
-                    .await?
+            Credentials::Basic { user, password } => {
+                login.basic(&user, &password, method, path, &origin).await?
             }
+            Credentials::Bearer(token) => login.bearer(token.expose(), method, path, &origin).await?,
             Credentials::None => return Err(login.refuse_anonymous(&origin).into()),
         };
         Ok(Self {
             actor,
             server: state.server().clone(),
+            login: login.clone(),
         })
     }
 }
@@ -73,6 +79,34 @@ impl FromRequestParts<ApiState> for Visitor {
             login,
         })
     }
+}
+
+/// Method and path of a request, for the scopes of tokens.
+pub(crate) struct RequestLine {
+    /// The method.
+    pub(crate) method: Method,
+    /// The whole path, without the query.
+    pub(crate) path: String,
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestLine {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self {
+            method: parts.method.clone(),
+            path: full_path(parts).to_owned(),
+        })
+    }
+}
+
+/// What the caller asked for, noted before the router takes the API's base off the path.
+#[derive(Clone)]
+pub(crate) struct AskedFor(pub(crate) Uri);
+
+fn full_path(parts: &Parts) -> &str {
+    let asked = parts.extensions.get::<AskedFor>();
+    asked.map_or(parts.uri.path(), |AskedFor(uri)| uri.path())
 }
 
 /// Works out where a request comes from.

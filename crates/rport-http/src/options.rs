@@ -26,7 +26,7 @@ pub struct ApiOptions {
     pub metrics: Option<PrometheusHandle>,
     /// Connections served at the same time; further ones wait in the backlog.
     pub max_connections: usize,
-    /// What `/auth/provider` reports as the longest token life, in hours. Not enforced, as in the original.
+    /// What `/auth/provider` reports as the longest token life, in hours. Enforced by the server's login options.
     pub max_token_lifetime_hours: u64,
 }
 

@@ -17,7 +17,9 @@ use crate::compat::{self, API_BASE};
 use crate::layers::request_log::Logs;
 use crate::layers::{ban, clean_path, cors, detached, panic_guard, request_log, security_headers};
 use crate::routes::metrics::MetricsPage;
-use crate::routes::{auth, clients, clients_auth, login, me, metrics, openapi, status, tunnels};
+use crate::routes::{
+    api_tokens, auth, clients, clients_auth, login, me, metrics, openapi, sessions, status, tunnels,
+};
 use crate::state::ApiState;
 use crate::static_files::StaticFiles;
 
@@ -35,6 +37,7 @@ use crate::static_files::StaticFiles;
         (name = "about", description = "The server itself."),
         (name = "login", description = "Proving who you are."),
         (name = "me", description = "The user behind the request."),
+        (name = "users", description = "Who may log in."),
         (name = "clients", description = "The managed machines."),
         (name = "clients-auth", description = "What agents log in with."),
         (name = "tunnels", description = "Ports of the server that lead to a client."),
@@ -64,6 +67,17 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(routes!(status::status))
         .routes(routes!(me::me))
         .routes(routes!(me::ip))
+        .routes(routes!(sessions::list_own))
+        .routes(routes!(sessions::end_own))
+        .routes(routes!(sessions::refresh))
+        .routes(routes!(api_tokens::list, api_tokens::add))
+        .routes(routes!(api_tokens::change, api_tokens::delete))
+        .routes(routes!(api_tokens::old_get, api_tokens::old_add))
+        .routes(routes!(api_tokens::old_change, api_tokens::old_delete))
+        .routes(routes!(sessions::list, sessions::end_all))
+        .routes(routes!(sessions::end))
+        .routes(routes!(api_tokens::list_of_user))
+        .routes(routes!(api_tokens::delete_of_user))
         .routes(routes!(clients::list))
         .routes(routes!(clients::get, clients::delete))
         .routes(routes!(clients_auth::bind))

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rport_domain::access::{ADMINISTRATORS, access_denied, may_access};
-use rport_domain::{ClientRecord, Error, Permission, Permissions, UserName};
+use rport_domain::{ApiSessionId, ClientRecord, Error, Permission, Permissions, TokenScope, UserName};
 
 /// Someone on whose behalf a service acts. Every service method that changes or shows something takes one, so that
 /// there is no way around the checks.
@@ -18,6 +18,10 @@ pub struct Actor {
     pub permissions: Permissions,
     /// Where the request came from, behind trusted proxies.
     pub address: IpAddr,
+    /// The login whose token was presented, if it was one.
+    pub session: Option<ApiSessionId>,
+    /// Prefix and scope of the API token that was presented, if it was one.
+    pub api_token: Option<(String, TokenScope)>,
 }
 
 impl Actor {
@@ -28,6 +32,8 @@ impl Actor {
             groups: groups.into(),
             permissions,
             address,
+            session: None,
+            api_token: None,
         }
     }
 

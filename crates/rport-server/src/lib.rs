@@ -33,12 +33,13 @@ pub use client_auth::{
 };
 pub use clients::Clients;
 pub use error::StartError;
-pub use login::{LoggedIn, Login, RequestOrigin};
+pub use login::{LoggedIn, Login, MadeApiToken, NewApiToken, RequestOrigin, UserEvent};
 pub use metrics_names::describe_metrics;
 pub use options::{
     About, BanOptions, ClientsOptions, Deadlines, ListenerOptions, Liveness, LoginOptions, Options,
     PurgeOptions, TunnelsOptions, client_address,
 };
+pub use rport_store::{ApiSession, ApiToken};
 pub use server::{Parts, Server};
 pub use tunnels::{ClientTunnel, Tunnels};
 pub use users::{UserHash, UserOptions, UserSource, UserTableNames};

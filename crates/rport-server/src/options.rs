@@ -201,6 +201,8 @@ pub struct LoginOptions {
     pub ban: Option<BanOptions>,
     /// Senders of `X-Forwarded-For` that are believed on the API.
     pub trusted_proxies: Vec<IpNet>,
+    /// How long a token is worth something after it was made, however often it is used (`max_token_lifetime`).
+    pub max_token_lifetime: Option<Duration>,
 }
 
 impl Default for LoginOptions {
@@ -213,6 +215,7 @@ impl Default for LoginOptions {
                 duration: Duration::from_secs(600),
             }),
             trusted_proxies: Vec::new(),
+            max_token_lifetime: None,
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::client_auth::{self, ClientAuths, Gate, Needs};
 use crate::client_listener::ClientListener;
 use crate::clients::{self, Clients, Registry, Sessions, Shared};
 use crate::error::StartError;
-use crate::login::{Bans, Login, Waits};
+use crate::login::{Bans, Login, LoginParts, Waits};
 use crate::options::Options;
 use crate::tunnels::Tunnels;
 use crate::users::{self, Passwords};
@@ -77,18 +77,16 @@ impl Server {
                     clock.clone(),
                     tasks.clone(),
                 ));
-                let trusted = options.login.trusted_proxies.clone();
-                let sessions = store.api_sessions().clone();
-                Some(Login::new(
-                    &options.login,
-                    trusted,
+                let parts = LoginParts {
                     users,
                     passwords,
-                    sessions,
-                    LoginAudit::new(audit.clone(), clock.clone(), tasks.clone()),
-                    &clock,
-                    &tasks,
-                ))
+                    store: &store,
+                    audit: audit.clone(),
+                    logins: LoginAudit::new(audit.clone(), clock.clone(), tasks.clone()),
+                    clock: &clock,
+                    tasks: &tasks,
+                };
+                Some(Login::new(&options.login, parts))
             }
             None => None,
         };

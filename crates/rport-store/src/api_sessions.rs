@@ -2,8 +2,8 @@
 //!
 //! The Go server lets SQLite choose session ids, which gives the highest id again once its row is deleted; since a
 //! token names its session by id alone, a logged-out token came back to life. Here an id is the time of the login in
-//! microseconds, or one more than the highest id seen if that is greater: it rises for ever without any bookkeeping
-//! that a return to the Go server would leave behind, and stays below 2⁵³, so that JavaScript keeps it exact.
+//! microseconds, or one more than the highest id seen if that is greater, whether its row still exists or not (see
+//! `operator_extras.rs`): it rises for ever and stays below 2⁵³, so that JavaScript keeps it exact.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -66,16 +66,17 @@ pub struct ApiSession {
 #[derive(Clone)]
 pub struct ApiSessions {
     database: Database,
-    /// The highest id given out by this process.
+    /// The highest id ever given out.
     last_id: Arc<AtomicI64>,
 }
 
 impl ApiSessions {
-    pub(crate) fn open(options: &StoreOptions) -> Result<Self, StoreError> {
+    /// `highest` is the highest id given out by earlier runs.
+    pub(crate) fn open(options: &StoreOptions, highest: i64) -> Result<Self, StoreError> {
         let database = Database::open(&options.data_dir.join("api_sessions.db"), options.wal, MIGRATIONS)?;
         Ok(Self {
             database,
-            last_id: Arc::default(),
+            last_id: Arc::new(highest.into()),
         })
     }
 
@@ -172,14 +173,27 @@ impl ApiSessions {
             .await
     }
 
-    /// Ends all logins of a user.
-    pub async fn delete_of_user(&self, user: &UserName) -> Result<usize, StoreError> {
+    /// Ends all logins of a user; returns which there were.
+    pub async fn delete_of_user(&self, user: &UserName) -> Result<Vec<ApiSessionId>, StoreError> {
         let user = user.to_string();
         self.database
             .write(move |connection| {
                 connection
-                    .prepare_cached("DELETE FROM api_sessions WHERE username = ?1")?
-                    .execute([user])
+                    .prepare_cached("DELETE FROM api_sessions WHERE username = ?1 RETURNING session_id")?
+                    .query_map([user], |row| row.get(0).map(ApiSessionId))?
+                    .collect()
+            })
+            .await
+    }
+
+    /// The ids of all logins, expired or not.
+    pub async fn ids(&self) -> Result<Vec<ApiSessionId>, StoreError> {
+        self.database
+            .read(|connection| {
+                connection
+                    .prepare_cached("SELECT session_id FROM api_sessions")?
+                    .query_map([], |row| row.get(0).map(ApiSessionId))?
+                    .collect()
             })
             .await
     }

@@ -112,6 +112,14 @@ impl Database {
         }
     }
 
+    /// The same where blocking does no harm: while the files are opened.
+    pub(crate) fn read_now<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        work(&self.inner.reader.lock()).map_err(|error| StoreError::sqlite(&self.inner.path, error))
+    }
+
     /// Waits until everything handed in is on disk and closes the writer. Later writes fail with `Closed`.
     pub(crate) async fn close(&self) {
         self.inner.jobs.lock().take();

@@ -47,6 +47,14 @@ pub enum StoreErrorKind {
     Other(String),
 }
 
+/// Tests compare outcomes; a failure equals another of the same kind in the same file.
+#[cfg(test)]
+impl PartialEq for StoreError {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path && self.kind == other.kind
+    }
+}
+
 impl StoreError {
     pub(crate) fn new(path: &Path, kind: StoreErrorKind) -> Self {
         Self {

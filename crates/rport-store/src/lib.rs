@@ -13,6 +13,7 @@
 //! This crate never names a session, a connection or HTTP, and its errors carry no SQL to the user.
 
 mod api_sessions;
+mod api_tokens;
 mod audit_log;
 mod client_auth_extras;
 mod client_auth_table;
@@ -23,6 +24,7 @@ mod error;
 mod go_time;
 mod list;
 mod migrations;
+mod operator_extras;
 mod store;
 mod stored_tunnels;
 #[cfg(test)]
@@ -31,6 +33,7 @@ mod user_table;
 mod writer;
 
 pub use api_sessions::{ApiSession, ApiSessions};
+pub use api_tokens::{ApiToken, ApiTokens, TokenWrite};
 pub use audit_log::AuditLog;
 pub use client_auth_extras::{ClientAuthExtra, ClientAuthExtras};
 pub use client_auth_table::{
@@ -39,6 +42,7 @@ pub use client_auth_table::{
 pub use client_groups::ClientGroups;
 pub use clients::Clients;
 pub use error::{StoreError, StoreErrorKind};
+pub use operator_extras::{OperatorExtras, SessionToken};
 pub use store::{Store, StoreOptions};
 pub use stored_tunnels::StoredTunnels;
 pub use user_table::UserTableNames;

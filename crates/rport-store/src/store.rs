@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use crate::error::StoreError;
-use crate::{ApiSessions, AuditLog, ClientAuthExtras, ClientGroups, Clients, StoredTunnels};
+use crate::{
+    ApiSessions, ApiTokens, AuditLog, ClientAuthExtras, ClientGroups, Clients, OperatorExtras, StoredTunnels,
+};
 
 /// Where and how the files are kept.
 #[derive(Debug, Clone)]
@@ -22,6 +24,8 @@ pub struct Store {
     stored_tunnels: StoredTunnels,
     client_groups: ClientGroups,
     api_sessions: ApiSessions,
+    api_tokens: ApiTokens,
+    operator_extras: OperatorExtras,
     client_auth_extras: ClientAuthExtras,
     audit_log: AuditLog,
 }
@@ -33,11 +37,14 @@ impl Store {
     /// The first file that cannot be used, with its path and what to do about it.
     pub fn open(options: &StoreOptions) -> Result<Self, StoreError> {
         let clients = Clients::open(options)?;
+        let operator_extras = OperatorExtras::open(options)?;
         Ok(Self {
             stored_tunnels: clients.stored_tunnels(),
             clients,
             client_groups: ClientGroups::open(options)?,
-            api_sessions: ApiSessions::open(options)?,
+            api_sessions: ApiSessions::open(options, operator_extras.highest_session()?)?,
+            api_tokens: ApiTokens::open(options)?,
+            operator_extras,
             client_auth_extras: ClientAuthExtras::open(options)?,
             audit_log: AuditLog::open(options)?,
         })
@@ -63,6 +70,16 @@ impl Store {
         &self.api_sessions
     }
 
+    /// The users' long-lived tokens, `api_token.db`.
+    pub fn api_tokens(&self) -> &ApiTokens {
+        &self.api_tokens
+    }
+
+    /// What is known about logins beyond the Go server's tables, `operator_extras.db`.
+    pub fn operator_extras(&self) -> &OperatorExtras {
+        &self.operator_extras
+    }
+
     /// What is known about client auths besides id and password, `client_auth_extras.db`.
     pub fn client_auth_extras(&self) -> &ClientAuthExtras {
         &self.client_auth_extras
@@ -78,6 +95,8 @@ impl Store {
         self.clients.close().await;
         self.client_groups.close().await;
         self.api_sessions.close().await;
+        self.api_tokens.close().await;
+        self.operator_extras.close().await;
         self.client_auth_extras.close().await;
         self.audit_log.close().await;
     }

@@ -355,7 +355,10 @@ async fn sessions_are_found_touched_and_removed() {
         .await
         .expect("deletes");
     assert_eq!(expired, 1);
-    assert_eq!(sessions.delete_of_user(&one.user).await.expect("deletes"), 1);
+    assert_eq!(
+        sessions.delete_of_user(&one.user).await.expect("deletes"),
+        [one.id]
+    );
     assert_eq!(sessions.find(one.id).await.expect("reads"), None);
 }
 

@@ -67,6 +67,7 @@ pub(crate) fn server(config: &Config) -> Options {
             user_wait: wait(config.api.user_login_wait),
             ban: ban(config.api.max_failed_login, config.api.ban_time),
             trusted_proxies: config.api.trusted_proxies.clone(),
+            max_token_lifetime: max_token_lifetime(config.api.max_token_lifetime),
         },
         trusted_proxies: server.trusted_proxies.clone(),
         about: about(config),
@@ -200,6 +201,12 @@ fn wait(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds)
         .unwrap_or(LONGEST_WAIT)
         .min(LONGEST_WAIT)
+}
+
+/// Hours; zero is no limit of its own.
+fn max_token_lifetime(hours: i64) -> Option<Duration> {
+    let hours = u64::try_from(hours).ok().filter(|hours| *hours > 0)?;
+    Some(Duration::from_secs(hours.saturating_mul(3600)))
 }
 
 fn nanoseconds(nanos: i64) -> Duration {

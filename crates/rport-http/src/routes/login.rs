@@ -27,7 +27,7 @@ pub(crate) struct Lifetime {
     token_lifetime: Option<i64>,
 }
 
-const LIFETIME: &str = "token-lifetime";
+pub(super) const LIFETIME: &str = "token-lifetime";
 
 /// Log in with HTTP Basic.
 ///

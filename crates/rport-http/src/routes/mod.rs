@@ -1,5 +1,6 @@
 //! One file per resource. A route reads its input, calls one service and wraps the answer.
 
+pub(crate) mod api_tokens;
 pub(crate) mod auth;
 pub(crate) mod clients;
 pub(crate) mod clients_auth;
@@ -7,5 +8,6 @@ pub(crate) mod login;
 pub(crate) mod me;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
+pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod tunnels;

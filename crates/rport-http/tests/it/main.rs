@@ -8,5 +8,6 @@ mod layers;
 mod login;
 mod openapi;
 mod rig;
+mod sessions;
 mod tls;
 mod tunnels;

@@ -32,6 +32,8 @@ pub(crate) mod via {
     pub(crate) const LOGIN: &str = "login";
     /// Name and password with each request.
     pub(crate) const BASIC: &str = "basic";
+    /// An API token with each request.
+    pub(crate) const API_TOKEN: &str = "api-token";
     /// A token of a login.
     pub(crate) const BEARER: &str = "bearer";
     /// No or unreadable credentials.

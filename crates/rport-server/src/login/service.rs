@@ -1,25 +1,31 @@
-//! Logins of users: Basic, password for token, Bearer, logout. Source: rest-api.md 5 and 6.
+//! Logins of users: what all ways to prove who one is share. Source: rest-api.md 5 and 6.
+//!
+//! The ways themselves stand beside this: `by_password.rs` (Basic, and a password for a token), `by_token.rs` (Bearer,
+//! logout, renewal), `api_tokens.rs` (long-lived tokens). Whatever way, it ends in an [`Actor`] or in a session.
 //!
 //! Differs from RPort: a bad token is `Unauthenticated` and counts as a failure; an expired password is told only to
-//! who knows it; a token dies with its user; `X-Forwarded-For` is believed from trusted proxies only.
+//! who knows it; sessions and tokens die with their user; `X-Forwarded-For` is believed from trusted proxies only.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use rport_domain::{ApiSessionId, Error, User, UserChange, UserName};
+use rport_domain::{ApiSessionId, Error, User, UserName};
 use rport_runtime::{Clock, Secret, Tasks};
-use rport_store::ApiSessions;
+use rport_store::Store;
+use tokio::sync::watch;
 
+use super::api_tokens::ApiTokens;
 use super::sessions::Sessions;
-use super::token::{Claims, Tokens};
-use super::{Bans, Waits};
+use super::token::{Purpose, Tokens};
+use super::{Bans, UserWaits};
 use crate::actor::Actor;
+use crate::audit::Audit;
 use crate::audit::logins::{LoginAudit, via};
 use crate::metrics_names::LOGINS_TOTAL;
 use crate::options::{LoginOptions, client_address};
-use crate::users::{Passwords, UserProvider, single_only};
+use crate::users::{Passwords, UserProvider};
 
 /// A token lives this long unless asked otherwise, and at least this long after each use.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
@@ -42,58 +48,88 @@ pub struct LoggedIn {
     pub token: Secret,
 }
 
-/// What became different about a user.
+/// What happened to a user, as far as logins have to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum UserEvent {
+pub enum UserEvent {
     /// There is a new password.
     PasswordChanged,
-    /// The user is called so now.
+    /// The password has to be changed before anything else.
+    Expired,
+    /// The user has another name now.
     Renamed(UserName),
     /// The user is gone.
     Deleted,
-    /// The user is in other groups.
+    /// The user belongs to other groups now.
     GroupsChanged,
-    /// The user has to choose a new password.
-    Expired,
 }
 
 /// The login service. Cheap to clone.
 #[derive(Clone)]
 pub struct Login {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    users: Arc<dyn UserProvider>,
-    passwords: Arc<Passwords>,
-    sessions: Sessions,
-    tokens: Tokens,
-    waits: Waits,
-    bans: Bans,
+pub(super) struct Inner {
+    pub(super) users: Arc<dyn UserProvider>,
+    pub(super) passwords: Arc<Passwords>,
+    pub(super) sessions: Sessions,
+    pub(super) tokens: Tokens,
+    pub(super) api_tokens: ApiTokens,
+    pub(super) extras: rport_store::OperatorExtras,
+    pub(super) waits: UserWaits,
+    pub(super) bans: Bans,
+    pub(super) audit: Audit,
+    pub(super) logins: LoginAudit,
+    pub(super) clock: Clock,
     trusted_proxies: Vec<IpNet>,
-    audit: LoginAudit,
+    max_lifetime: Duration,
+}
+
+/// What the login service is built on.
+pub(crate) struct LoginParts<'a> {
+    pub(crate) users: Arc<dyn UserProvider>,
+    pub(crate) passwords: Arc<Passwords>,
+    pub(crate) store: &'a Store,
+    pub(crate) audit: Audit,
+    pub(crate) logins: LoginAudit,
+    pub(crate) clock: &'a Clock,
+    pub(crate) tasks: &'a Tasks,
 }
 
 impl Login {
-    pub(crate) fn new(
-        options: &LoginOptions,
-        trusted_proxies: Vec<IpNet>,
-        users: Arc<dyn UserProvider>,
-        passwords: Arc<Passwords>,
-        store: ApiSessions,
-        audit: LoginAudit,
-        clock: &Clock,
-        tasks: &Tasks,
-    ) -> Self {
+    pub(crate) fn new(options: &LoginOptions, parts: LoginParts<'_>) -> Self {
+        let LoginParts {
+            users,
+            passwords,
+            store,
+            audit,
+            logins,
+            clock,
+            tasks,
+        } = parts;
+        let extras = store.operator_extras().clone();
         let inner = Inner {
             users,
             passwords,
-            sessions: Sessions::new(store, clock.clone(), tasks.clone()),
+            sessions: Sessions::new(
+                store.api_sessions().clone(),
+                extras.clone(),
+                options.max_token_lifetime,
+                clock.clone(),
+                tasks.clone(),
+            ),
             tokens: Tokens::new(&options.jwt_secret),
-            waits: Waits::new(options.user_wait, clock.clone()),
+            api_tokens: ApiTokens::new(store.api_tokens().clone(), clock.clone()),
+            extras,
+            waits: UserWaits::new(options.user_wait, clock.clone()),
             bans: Bans::new(options.ban, clock.clone()),
-            trusted_proxies,
             audit,
+            logins,
+            clock: clock.clone(),
+            trusted_proxies: options.trusted_proxies.clone(),
+            max_lifetime: options
+                .max_token_lifetime
+                .map_or(MAX_LIFETIME, |limit| limit.min(MAX_LIFETIME)),
         };
         Self {
             inner: Arc::new(inner),
@@ -122,148 +158,90 @@ impl Login {
 
     /// Counts a request without credentials or with unreadable ones and returns what to answer.
     pub fn refuse_anonymous(&self, origin: &RequestOrigin) -> Error {
-        if self.inner.waits.is_waiting("") {
-            return too_many();
+        match self.inner.check_wait("", origin) {
+            Ok(()) => self.inner.failed("", via::NOTHING, origin),
+            Err(error) => error,
         }
-        self.inner.failed("", via::NOTHING, origin)
     }
 
-    /// Authenticates by user name and password.
-    ///
-    /// # Errors
-    /// `TooManyAttempts` while the name has to wait, `Unauthenticated` for anything wrong, `Unavailable` when too
-    /// many logins are being checked.
-    pub async fn basic(&self, name: &str, password: &Secret, origin: &RequestOrigin) -> Result<Actor, Error> {
-        let user = self
-            .inner
-            .user_by_password(name, password, via::BASIC, origin)
-            .await?;
-        if user.password_expired {
-            return Err(expired());
-        }
-        self.inner.audit.let_in(name, origin.address, via::BASIC);
-        self.inner.actor(&user, origin).await
-    }
-
-    /// Exchanges user name and password for a token, after giving the user a new password if one is wanted; that is
-    /// the way out of an expired one. `lifetime` is the caller's wish in seconds, unparsed; absent,
-    /// zero or negative means ten minutes.
-    ///
-    /// # Errors
-    /// As [`Login::basic`]; `Invalid` for a bad lifetime and for a new password that breaks a rule.
-    pub async fn password(
+    /// Starts a session for a user who has proven everything, and makes its token. `via` is a word for how, for the
+    /// audit log.
+    pub(crate) async fn start_session(
         &self,
-        name: &str,
-        password: &Secret,
-        new_password: Option<&Secret>,
-        lifetime: Option<&str>,
+        user: &UserName,
+        lifetime: Duration,
+        via: &'static str,
         origin: &RequestOrigin,
     ) -> Result<LoggedIn, Error> {
         let inner = &self.inner;
-        if name.is_empty() {
-            inner.failed(name, via::LOGIN, origin);
-            return Err(Error::unauthenticated("username is required"));
-        }
-        let user = inner.user_by_password(name, password, via::LOGIN, origin).await?;
-        let lifetime = parse_lifetime(lifetime)?;
-        let user = match new_password {
-            Some(new) => inner.choose_password(user, new).await?,
-            None => user,
-        };
-        if user.password_expired {
-            return Err(expired());
-        }
-        let session = inner.sessions.start(&user.name, lifetime, origin).await?;
-        inner
-            .audit
-            .logged_in(user.name.as_str(), origin.address, via::LOGIN)
-            .await;
+        let session = inner.sessions.start(user, lifetime, origin).await?;
+        inner.logins.logged_in(user.as_str(), origin.address, via).await;
         login_ended("accepted");
-        tracing::info!(user.name = %user.name, address = %origin.address, "user logged in");
+        tracing::info!(user.name = %user, address = %origin.address, "user logged in");
         Ok(LoggedIn {
-            token: Secret::new(inner.tokens.full(&user.name, session)),
+            token: Secret::new(inner.tokens.make(user, &session, Purpose::Everything)),
         })
     }
 
-    /// Authenticates by token. `method` and `path` of the request are held against the scopes of the token.
+    /// Ends what a change of a user makes invalid. Awaited before the change is acknowledged.
     ///
     /// # Errors
-    /// `TooManyAttempts` while the token's user has to wait, `Unauthenticated` for anything wrong.
-    pub async fn bearer(
-        &self,
-        token: &str,
-        method: &str,
-        path: &str,
-        origin: &RequestOrigin,
-    ) -> Result<Actor, Error> {
+    /// Trouble with the database.
+    pub async fn user_changed(&self, user: &UserName, event: UserEvent) -> Result<(), Error> {
         let inner = &self.inner;
-        let claims = inner.tokens.read(token).map_err(|problem| {
-            inner.audit.refused("", origin.address, via::BEARER);
-            inner.failed_address(origin);
-            Error::unauthenticated("unauthorized").detail(problem)
-        })?;
-        if inner.waits.is_waiting(&claims.username) {
-            return Err(too_many());
+        inner.api_tokens.forget_verified();
+        match &event {
+            UserEvent::GroupsChanged => inner.sessions.announce(),
+            UserEvent::PasswordChanged | UserEvent::Expired => {
+                inner.sessions.end_all(user).await?;
+            }
+            UserEvent::Renamed(new) => {
+                inner.sessions.end_all(user).await?;
+                inner.api_tokens.store().rename_user(user, new).await?;
+                inner.extras.rename_user(user, new).await?;
+            }
+            UserEvent::Deleted => {
+                inner.sessions.end_all(user).await?;
+                inner.api_tokens.store().delete_of_user(user).await?;
+                inner.extras.delete_user(user).await?;
+            }
         }
-        let name = UserName::from(claims.username.as_str());
-        let session = ApiSessionId(claims.session_id);
-        if !claims.permit(method, path) || !inner.sessions.use_by(session, &name, origin).await? {
-            return Err(inner.failed(&claims.username, via::BEARER, origin));
-        }
-        let Some(user) = inner
-            .users
-            .find(&name)
-            .await?
-            .filter(|user| !user.password_expired)
-        else {
-            return Err(inner.failed(&claims.username, via::BEARER, origin));
-        };
-        inner.bans.succeeded(origin.address);
-        inner.actor(&user, origin).await
-    }
-
-    /// Ends the session of a token.
-    ///
-    /// # Errors
-    /// `Invalid` when there is no token or it is worth nothing.
-    pub async fn logout(&self, token: &str, origin: &RequestOrigin) -> Result<(), Error> {
-        let inner = &self.inner;
-        if token.is_empty() {
-            inner.failed_address(origin);
-            return Err(Error::invalid("authorization Bearer token required"));
-        }
-        let Claims {
-            username, session_id, ..
-        } = inner.tokens.read(token).map_err(|problem| {
-            inner.failed_address(origin);
-            Error::invalid(format!("token is invalid: {problem}"))
-        })?;
-        if !inner
-            .sessions
-            .end(ApiSessionId(session_id), &UserName::from(username.as_str()))
-            .await?
-        {
-            inner.failed_address(origin);
-            return Err(Error::invalid("token is invalid or expired"));
-        }
-        inner.audit.logged_out(&username, origin.address).await;
-        tracing::info!(user.name = username, address = %origin.address, "user logged out");
+        inner.api_tokens.forget_verified();
         Ok(())
     }
 
-    /// Is told by the service of users, once it is on disk, that somebody changed a user.
+    /// The actor as he is now: a later look at somebody who keeps a connection open. `None` when his session has
+    /// ended or he is no user any more.
     ///
     /// # Errors
-    /// When sessions could not be ended.
-    pub(crate) async fn user_changed(&self, user: &UserName, event: UserEvent) -> Result<(), Error> {
-        tracing::debug!(user.name = %user, ?event, "a user was changed");
-        match event {
-            // Permissions are looked up with each request, so they need no end of the session.
-            UserEvent::GroupsChanged => Ok(()),
-            UserEvent::PasswordChanged | UserEvent::Renamed(_) | UserEvent::Deleted | UserEvent::Expired => {
-                self.inner.sessions.end_all(user).await
-            }
+    /// Trouble with the source of users or the database.
+    pub async fn refreshed(&self, actor: &Actor) -> Result<Option<Actor>, Error> {
+        let inner = &self.inner;
+        if let Some(session) = actor.session
+            && !inner.sessions.is_alive(session).await?
+        {
+            return Ok(None);
         }
+        if let Some((prefix, _)) = &actor.api_token
+            && !inner.api_tokens.is_alive(&actor.user, prefix).await?
+        {
+            return Ok(None);
+        }
+        let user = inner.users.find(&actor.user).await?;
+        let Some(user) = user.filter(|user| !user.password_expired) else {
+            return Ok(None);
+        };
+        Ok(Some(Actor {
+            session: actor.session,
+            api_token: actor.api_token.clone(),
+            ..inner.actor_at(&user, actor.address).await?
+        }))
+    }
+
+    /// Changes whenever a session was ended or a user changed; then whoever keeps a connection open asks
+    /// [`Login::refreshed`].
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.sessions.ends()
     }
 
     /// Removes expired sessions; a background chore.
@@ -282,106 +260,81 @@ impl Login {
 }
 
 impl Inner {
-    async fn user_by_password(
-        &self,
-        name: &str,
-        password: &Secret,
-        via: &'static str,
-        origin: &RequestOrigin,
-    ) -> Result<Arc<User>, Error> {
-        if self.waits.is_waiting(name) {
-            return Err(too_many());
+    /// Refuses a name that failed from there a moment ago.
+    pub(super) fn check_wait(&self, name: &str, origin: &RequestOrigin) -> Result<(), Error> {
+        if self.waits.is_waiting(name, origin.address) {
+            return Err(Error::too_many_attempts("too many requests, please try later"));
         }
-        if name.is_empty() {
-            return Err(self.failed(name, via, origin));
-        }
-        let user = self.users.find(&UserName::new(name)).await?;
-        let right = self
-            .passwords
-            .check(user.as_deref(), &self.users.stand_in(), password)
-            .await?;
-        match user {
-            Some(user) if right => {
-                self.bans.succeeded(origin.address);
-                Ok(user)
-            }
-            _ => Err(self.failed(name, via, origin)),
-        }
-    }
-
-    /// Gives a user who has proven to know the present password a new one, and ends all sessions of the old one.
-    async fn choose_password(&self, user: Arc<User>, new: &Secret) -> Result<Arc<User>, Error> {
-        if !self.users.is_writable() {
-            return Err(single_only());
-        }
-        let hash = self.passwords.hash_new(&user.name, new).await?;
-        let change = UserChange {
-            password_hash: Some(hash),
-            password_expired: Some(false),
-            ..UserChange::default()
-        };
-        self.users.change(&user.name, change.clone()).await?;
-        self.sessions.end_all(&user.name).await?;
-        tracing::info!(user.name = %user.name, "user chose a new password at login");
-        Ok(Arc::new(change.applied_to(&user)))
-    }
-
-    async fn actor(&self, user: &User, origin: &RequestOrigin) -> Result<Actor, Error> {
-        let permissions = self.users.group_permissions(&user.groups).await?;
-        Ok(Actor::new(
-            user.name.clone(),
-            &user.groups,
-            permissions,
-            origin.address,
-        ))
+        Ok(())
     }
 
     /// Counts a failure of this name from this address and returns the answer for it.
-    fn failed(&self, name: &str, via: &'static str, origin: &RequestOrigin) -> Error {
-        self.waits.failed(name);
-        self.audit.refused(name, origin.address, via);
+    pub(super) fn failed(&self, name: &str, via: &'static str, origin: &RequestOrigin) -> Error {
+        self.waits.failed(name, origin.address);
+        self.logins.refused(name, origin.address, via);
         self.failed_address(origin);
         tracing::info!(user.name = name, address = %origin.address, "login refused");
         Error::unauthenticated("unauthorized")
     }
 
-    fn failed_address(&self, origin: &RequestOrigin) {
+    pub(super) fn failed_address(&self, origin: &RequestOrigin) {
         login_ended("refused");
         if let Some(until) = self.bans.failed(origin.address) {
             login_ended("banned");
             tracing::warn!(address = %origin.address, %until, "too many failed logins of users, address banned");
         }
     }
+
+    /// Forgives earlier failures.
+    pub(super) fn succeeded(&self, name: &str, origin: &RequestOrigin) {
+        self.bans.succeeded(origin.address);
+        self.waits.succeeded(name, origin.address);
+    }
+
+    pub(super) async fn actor(&self, user: &User, origin: &RequestOrigin) -> Result<Actor, Error> {
+        self.actor_at(user, origin.address).await
+    }
+
+    async fn actor_at(&self, user: &User, address: IpAddr) -> Result<Actor, Error> {
+        let permissions = self.users.group_permissions(&user.groups).await?;
+        Ok(Actor::new(user.name.clone(), &user.groups, permissions, address))
+    }
+
+    /// Reads a caller's wish for the life of a token, in seconds; absent, zero or negative means ten minutes.
+    pub(super) fn parse_lifetime(&self, text: Option<&str>) -> Result<Duration, Error> {
+        let Some(text) = text.filter(|text| !text.is_empty()) else {
+            return Ok(DEFAULT_LIFETIME);
+        };
+        let seconds: i64 = text
+            .parse()
+            .map_err(|error| Error::invalid(format!("invalid token-lifetime : {error}")))?;
+        let lifetime = match u64::try_from(seconds) {
+            Ok(0) | Err(_) => DEFAULT_LIFETIME,
+            Ok(seconds) => Duration::from_secs(seconds),
+        };
+        if lifetime > self.max_lifetime {
+            let limit = self.max_lifetime.as_secs();
+            return Err(Error::invalid(format!(
+                "requested token lifetime exceeds max allowed {limit}"
+            )));
+        }
+        Ok(lifetime)
+    }
+}
+
+/// The session an id in a path names.
+///
+/// # Errors
+/// `Invalid` for what is no number.
+pub(super) fn parse_session_id(text: &str) -> Result<ApiSessionId, Error> {
+    text.parse()
+        .map_err(|_| Error::invalid("invalid session id").detail("a session id is a number"))
 }
 
 fn login_ended(result: &'static str) {
     metrics::counter!(LOGINS_TOTAL, "result" => result).increment(1);
 }
 
-fn too_many() -> Error {
-    Error::too_many_attempts("too many requests, please try later")
-}
-
-fn expired() -> Error {
+pub(super) fn expired() -> Error {
     Error::unauthenticated("password has expired, please change your password")
-}
-
-fn parse_lifetime(text: Option<&str>) -> Result<Duration, Error> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else {
-        return Ok(DEFAULT_LIFETIME);
-    };
-    let seconds: i64 = text
-        .parse()
-        .map_err(|error| Error::invalid(format!("invalid token-lifetime : {error}")))?;
-    let lifetime = match u64::try_from(seconds) {
-        Ok(0) | Err(_) => DEFAULT_LIFETIME,
-        Ok(seconds) => Duration::from_secs(seconds),
-    };
-    if lifetime > MAX_LIFETIME {
-        let limit = MAX_LIFETIME.as_secs();
-        return Err(Error::invalid(format!(
-            "requested token lifetime exceeds max allowed {limit}"
-        )));
-    }
-    Ok(lifetime)
 }

@@ -1,17 +1,22 @@
 //! The tokens users carry: JWTs as the Go server makes them. Source: rest-api.md 5.3, storage.md 8.
 //!
 //! A token names a user and a session; how long it is worth something is decided by the session alone, which slides
-//! with use. That is why there is no expiry inside.
+//! with use. That is why there is no expiry inside. Differs from RPort: `iat` is there, and `jti` binds the token to
+//! its session.
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use rport_domain::{ApiSessionId, UserName};
+use rport_domain::UserName;
 use rport_runtime::Secret;
 use serde::{Deserialize, Serialize};
+
+use super::sessions::Started;
 
 /// Longer texts are not even decoded.
 const LIMIT: usize = 8192;
 /// The route that a full token must not reach: it belongs to the second step of a login.
 const VERIFY_2FA: &str = "/api/v1/verify-2fa";
+/// The route that a user without a secret needs between the two steps.
+const TOTP_SECRET: &str = "/api/v1/me/totp-secret";
 
 /// Signs and reads tokens.
 pub(crate) struct Tokens {
@@ -31,9 +36,23 @@ pub(crate) struct Claims {
     /// What it may be used for. Empty, as in very old tokens, means everything.
     #[serde(default)]
     pub(crate) scopes: Option<Vec<Scope>>,
-    /// A random number nobody reads; it makes two tokens of one session differ.
+    /// A random number. The session knows which one is good for it.
     #[serde(default)]
     pub(crate) jti: String,
+    /// When the token was made, in seconds since 1970. The Go server neither writes nor minds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) iat: Option<i64>,
+}
+
+/// What a token is given out for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Everything the user may do.
+    Everything,
+    /// The second step of a login.
+    SecondStep,
+    /// The same for a user who has to make a secret for an authenticator app first.
+    SecondStepWithNewSecret,
 }
 
 /// One permitted or, with `exclude`, forbidden use.
@@ -71,23 +90,29 @@ impl Tokens {
         }
     }
 
-    /// A token for everything a user may do.
-    pub(crate) fn full(&self, user: &UserName, session: ApiSessionId) -> String {
-        let everything = Scope {
-            uri: "*".into(),
-            method: "*".into(),
-            exclude: false,
+    /// A token for a session that has just begun or been renewed.
+    pub(crate) fn make(&self, user: &UserName, session: &Started, purpose: Purpose) -> String {
+        let scope = |uri: &str, method: &str, exclude| Scope {
+            uri: uri.into(),
+            method: method.into(),
+            exclude,
         };
-        let second_step = Scope {
-            uri: VERIFY_2FA.into(),
-            method: "*".into(),
-            exclude: true,
+        let scopes = match purpose {
+            Purpose::Everything => vec![scope("*", "*", false), scope(VERIFY_2FA, "*", true)],
+            Purpose::SecondStep => vec![scope(VERIFY_2FA, "POST", false)],
+            Purpose::SecondStepWithNewSecret => {
+                vec![
+                    scope(VERIFY_2FA, "POST", false),
+                    scope(TOTP_SECRET, "POST", false),
+                ]
+            }
         };
         self.sign(&Claims {
             username: user.to_string(),
-            session_id: session.0,
-            scopes: Some(vec![everything, second_step]),
-            jti: rport_runtime::rng::u64().to_string(),
+            session_id: session.id.0,
+            scopes: Some(scopes),
+            jti: session.jti.clone(),
+            iat: Some(session.issued_at.timestamp()),
         })
     }
 
@@ -108,6 +133,11 @@ impl Tokens {
 }
 
 impl Claims {
+    /// Whether this is a full token rather than one between the two steps of a login.
+    pub(crate) fn is_full(&self) -> bool {
+        self.permit("GET", "/")
+    }
+
     /// Whether the token may be used for this request.
     pub(crate) fn permit(&self, method: &str, path: &str) -> bool {
         let scopes = self.scopes.as_deref().unwrap_or_default();
@@ -135,7 +165,19 @@ impl Scope {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+    use rport_domain::ApiSessionId;
+
     use super::*;
+
+    fn make(tokens: &Tokens, purpose: Purpose) -> String {
+        let session = Started {
+            id: ApiSessionId(7),
+            jti: "123".into(),
+            issued_at: DateTime::UNIX_EPOCH,
+        };
+        tokens.make(&UserName::new("admin"), &session, purpose)
+    }
 
     fn claims(scopes: Option<Vec<Scope>>) -> Claims {
         Claims {
@@ -143,13 +185,14 @@ mod tests {
             session_id: 7,
             scopes,
             jti: "123".into(),
+            iat: None,
         }
     }
 
     #[test]
     fn tokens_are_read_back_and_forgeries_are_not() {
         let tokens = Tokens::new(&"secret".into());
-        let token = tokens.full(&UserName::new("admin"), ApiSessionId(7));
+        let token = make(&tokens, Purpose::Everything);
         let claims = tokens.read(&token).expect("valid");
         assert_eq!((claims.username.as_str(), claims.session_id), ("admin", 7));
         assert!(Tokens::new(&"other".into()).read(&token).is_err());
@@ -178,7 +221,7 @@ mod tests {
     #[test]
     fn scopes_permit_and_exclude() {
         let tokens = Tokens::new(&"secret".into());
-        let token = tokens.full(&UserName::new("admin"), ApiSessionId(7));
+        let token = make(&tokens, Purpose::Everything);
         let full = tokens.read(&token).expect("valid");
         assert!(full.permit("GET", "/api/v1/clients"));
         assert!(!full.permit("POST", "/api/v1/verify-2fa/"));
@@ -191,6 +234,19 @@ mod tests {
         let narrow = claims(Some(vec![narrow]));
         assert!(narrow.permit("POST", "/api/v1/verify-2fa") && !narrow.permit("GET", "/api/v1/verify-2fa"));
         assert!(!narrow.permit("POST", "/api/v1/clients"));
+    }
+
+    #[test]
+    fn tokens_between_the_steps_open_nothing_else() {
+        let tokens = Tokens::new(&"secret".into());
+        let read = |purpose| tokens.read(&make(&tokens, purpose)).expect("valid");
+        let step = read(Purpose::SecondStep);
+        assert!(step.permit("POST", "/api/v1/verify-2fa") && !step.is_full());
+        assert!(!step.permit("POST", "/api/v1/me/totp-secret") && !step.permit("GET", "/api/v1/me"));
+        let pending = read(Purpose::SecondStepWithNewSecret);
+        assert!(pending.permit("POST", "/api/v1/me/totp-secret") && !pending.is_full());
+        assert!(!pending.permit("GET", "/api/v1/me/totp-secret"));
+        assert!(read(Purpose::Everything).is_full() && claims(None).is_full());
     }
 
     proptest::proptest! {

@@ -9,7 +9,7 @@ use rport_runtime::Clock;
 
 /// Names remembered at most; beyond that the list starts afresh, because by then somebody is guessing names and the
 /// bans of addresses have to do the work.
-const CAPACITY: usize = 50_000;
+pub(super) const CAPACITY: usize = 50_000;
 /// Names longer than this are cut before they are remembered.
 const NAME_LIMIT: usize = 256;
 
@@ -54,7 +54,7 @@ impl Waits {
     }
 }
 
-fn shortened(name: &str) -> &str {
+pub(super) fn shortened(name: &str) -> &str {
     let mut end = name.len().min(NAME_LIMIT);
     while !name.is_char_boundary(end) {
         end -= 1;

@@ -38,7 +38,7 @@ async fn bearer(server: &TestServer, token: &str) -> Result<Actor, rport_domain:
 async fn passwords_make_actors_and_tokens() {
     let server = TestServer::start().await;
     let actor = login(&server)
-        .basic("admin", &"foobaz".into(), &origin())
+        .basic("admin", &"foobaz".into(), "GET", "/api/v1/me", &origin())
         .await
         .expect("logs in");
     assert!(actor.is_admin() && actor.address == origin().address);
@@ -144,7 +144,7 @@ async fn guessing_waits_and_then_bans() {
     let server = TestServer::start_with(options).await;
     let attempt = async |name: &str, password: &str| {
         login(&server)
-            .basic(name, &password.into(), &origin())
+            .basic(name, &password.into(), "GET", "/api/v1/me", &origin())
             .await
             .map_err(|error| error.kind)
             .err()
@@ -193,7 +193,11 @@ async fn users_of_a_file_log_in_and_are_read_again() {
     let mut options = options();
     options.users = Some(UserSource::File(path.clone()).into());
     let server = TestServer::start_with(options).await;
-    let attempt = async |name: &str| login(&server).basic(name, &"pässword".into(), &origin()).await;
+    let attempt = async |name: &str| {
+        login(&server)
+            .basic(name, &"pässword".into(), "GET", "/api/v1/me", &origin())
+            .await
+    };
     let ann = attempt("ann").await.expect("logs in");
     assert!(
         !ann.is_admin()

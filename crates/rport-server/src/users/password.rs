@@ -120,6 +120,29 @@ impl Passwords {
         self.run(move || hash(form, &password)).await?
     }
 
+    /// Whether a hash is this secret's, for secrets that are no password of a user. Nothing is remembered, and what is
+    /// no hash matches nothing.
+    ///
+    /// # Errors
+    /// `Unavailable` when too many checks are waiting already.
+    pub(crate) async fn check_hash(&self, hash: &str, candidate: &Secret) -> Result<bool, Error> {
+        if !StoredPassword::new(hash).is_hashed() {
+            return Ok(false);
+        }
+        let (hash, candidate) = (hash.to_owned(), candidate.clone());
+        self.run(move || hashing::verify(candidate.expose().as_bytes(), &hash))
+            .await
+    }
+
+    /// Hashes a secret in the form the Go server reads, whatever the form of passwords.
+    ///
+    /// # Errors
+    /// `Unavailable` when too many logins are being checked.
+    pub(crate) async fn hash_bcrypt(&self, secret: &Secret) -> Result<String, Error> {
+        let secret = secret.clone();
+        self.run(move || hash(UserHash::Bcrypt, &secret)).await?
+    }
+
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
         let busy = || Error::unavailable("too many logins at the same time, please try later");
         let _waiting = self.queue.try_acquire().map_err(|_| busy())?;

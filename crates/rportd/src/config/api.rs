@@ -55,7 +55,7 @@ pub struct ApiSection {
     pub totp_account_name: String,
     /// Key of the tokens; empty makes a new one at every start.
     pub jwt_secret: Secret,
-    /// Longest life of a token that is advertised, in hours.
+    /// Longest life of a token, in hours.
     pub max_token_lifetime: i64,
     /// Folder of a user interface.
     pub doc_root: String,
