@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the programs, starts a server and an agent in ./demo-data, opens a tunnel through the API, fetches something
 # through it and says what to try next. Stays up until Ctrl-C; with ONCE=1 it ends after the check. RPORT_BIN_DIR names a
-# directory with rportd and rport to take instead of building them.
+# directory with rportd, rport and rportcli to take instead of building them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -52,7 +52,7 @@ if [ -n "${RPORT_BIN_DIR:-}" ]; then
   bin=$RPORT_BIN_DIR
 else
   say "Building release binaries (a few minutes the first time)"
-  cargo build --release -p rportd -p rport-agent
+  cargo build --release -p rportd -p rport-agent -p rport-cli
   bin=$(cd "${CARGO_TARGET_DIR:-target}/release" && pwd)
 fi
 
@@ -157,6 +157,8 @@ else
 fi
 cat <<END
 Another tunnel:    curl -u $admin -X PUT '$api/clients/demo/tunnels?remote=$api_port&acl=127.0.0.1'
+With rportcli:     RPORT_API_URL=${api%/api/v1} RPORT_API_USER=admin RPORT_API_PASSWORD=${admin#*:} \\
+                     $bin/rportcli clients list   (or: forward demo 9000:$port; see docs/rportcli.md)
 A second agent:    ${as[*]:+${as[*]} }$bin/rport --auth $agent --fingerprint $fingerprint \\
                      --id second --data-dir $data/agent2 ${allow[*]:+${allow[*]} }127.0.0.1:$agents
 The logs:          tail -f $data/rportd.log $data/rport.log
