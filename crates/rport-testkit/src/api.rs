@@ -83,9 +83,8 @@ pub struct OpenTunnel {
 impl Api {
     /// The API at an address, called by nobody in particular.
     pub fn new(address: SocketAddr) -> Self {
-        let http = reqwest::Client::builder()
+        let http = crate::tls::client_builder(&[])
             .timeout(CALL_LIMIT)
-            .no_proxy()
             .build()
             .unwrap_or_default();
         Self {

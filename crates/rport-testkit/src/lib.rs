@@ -11,12 +11,14 @@
 //! * [`netns`]: machines behind a router, on one machine.
 //! * [`databases`]: MariaDB and PostgreSQL, private to the tests.
 //! * [`simulator`]: many agents in one process.
+//! * [`acme`]: an authority for certificates that really validates names.
 //! * [`mod@bench`]: the measurements of `make bench`.
 //!
 //! The integration tests of the workspace are one binary, `tests/it/main.rs`. Nothing here is shipped.
 //!
 //! Programs and proxies bind 127.0.0.1 only, unless a test puts them into a network namespace of its own.
 
+pub mod acme;
 pub mod api;
 pub mod bench;
 pub mod chaos;
@@ -29,6 +31,7 @@ pub mod process;
 pub mod raw;
 pub mod service;
 pub mod simulator;
+pub mod tls;
 pub mod visitor;
 
 pub use eventually::{eventually, eventually_ok};

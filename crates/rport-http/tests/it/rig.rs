@@ -101,10 +101,7 @@ impl Rig {
         let api = Api::start(api_options, server.clone(), clock, &tasks)
             .await
             .expect("API starts");
-        // The HTTP client of these tests brings no cryptography of its own; only the first of many can set it.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let http = Client::builder()
-            .no_proxy()
+        let http = rport_testkit::tls::client_builder(&[])
             .redirect(reqwest::redirect::Policy::none())
             .timeout(PATIENCE);
         let http = http.build().expect("HTTP client");

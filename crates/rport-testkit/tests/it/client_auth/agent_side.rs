@@ -267,8 +267,7 @@ async fn bans_cannot_be_evaded_by_or_aimed_with_x_forwarded_for() -> anyhow::Res
         assert!(!rig.admits("client1", "wrong").await?);
     }
     let banned = |forwarded: Option<&'static str>| async move {
-        let mut request = reqwest::Client::builder()
-            .no_proxy()
+        let mut request = rport_testkit::tls::client_builder(&[])
             .build()?
             .get(format!("http://{address}/"));
         if let Some(forwarded) = forwarded {

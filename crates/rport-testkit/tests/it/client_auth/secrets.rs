@@ -143,7 +143,7 @@ async fn planted_secrets_are_nowhere(source: Source) -> anyhow::Result<()> {
     ] {
         answers.push(rig.api.get(path).await?);
     }
-    let metrics = reqwest::Client::builder().no_proxy().build()?;
+    let metrics = rport_testkit::tls::client_builder(&[]).build()?;
     let metrics = metrics
         .get(format!("http://{}/metrics", rig.server.config.api))
         .basic_auth("admin", Some("correct-horse"));
