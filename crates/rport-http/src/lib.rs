@@ -18,12 +18,12 @@ mod layers;
 mod list_query;
 mod metrics_names;
 mod options;
+mod pace;
 mod router;
 mod routes;
 mod serve;
 mod state;
 mod static_files;
-pub mod tls;
 
 use std::io;
 use std::net::SocketAddr;
@@ -51,6 +51,7 @@ const HEADER_EXTRA: usize = 4096;
 #[derive(Debug)]
 pub struct Api {
     local_addr: SocketAddr,
+    access_log: Option<AccessLog>,
 }
 
 /// Why the API did not start.
@@ -107,6 +108,7 @@ impl Api {
             }
         };
         let options = Arc::new(options);
+        let access_log = access.clone();
         let acceptor = Acceptor {
             listener,
             tls: options.tls.clone(),
@@ -117,7 +119,17 @@ impl Api {
         };
         tasks.spawn("api", acceptor.run());
         tracing::info!(address = %local_addr, "the API listens");
-        Ok(Self { local_addr })
+        Ok(Self {
+            local_addr,
+            access_log,
+        })
+    }
+
+    /// Opens the access log anew, after somebody moved the file away.
+    pub fn reopen_access_log(&self) {
+        if let Some(log) = &self.access_log {
+            log.reopen();
+        }
     }
 
     /// The address the API listens on.

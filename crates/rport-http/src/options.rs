@@ -11,7 +11,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 pub struct ApiOptions {
     /// Where to listen; port 0 takes a free one.
     pub address: SocketAddr,
-    /// TLS, from [`crate::tls::server_config`]; `None` speaks plain HTTP.
+    /// TLS, from `rport_tls::Certificates::server_config`; `None` speaks plain HTTP.
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Longest request body in bytes. The header block may be 4096 bytes longer.
     pub max_request_bytes: usize,

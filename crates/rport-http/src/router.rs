@@ -7,7 +7,6 @@ use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use rport_runtime::Tasks;
-use tower_http::compression::CompressionLayer;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
@@ -15,7 +14,7 @@ use utoipa_axum::routes;
 
 use crate::compat::{self, API_BASE};
 use crate::layers::request_log::Logs;
-use crate::layers::{ban, clean_path, cors, detached, panic_guard, request_log, security_headers};
+use crate::layers::{ban, clean_path, compression, cors, detached, panic_guard, request_log, security_headers};
 use crate::routes::metrics::MetricsPage;
 use crate::routes::{
     api_tokens, auth, clients, clients_auth, login, me, metrics, openapi, sessions, status, tunnels,
@@ -136,7 +135,7 @@ pub(crate) fn build(state: ApiState, logs: Logs, tasks: &Tasks) -> Router {
     let mut router = router
         .layer(from_fn(security_headers::add))
         .layer(panic_guard::layer())
-        .layer(CompressionLayer::new());
+        .layer(compression::layer());
     if let Some(cors) = cors {
         router = router.layer(cors);
     }

@@ -6,13 +6,17 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::ConnectInfo;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use metrics::gauge;
@@ -26,11 +30,14 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use crate::metrics_names::CONNECTIONS;
+use crate::pace::{Busy, Limits, Pace, Paced};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// How long a header block may take. Also the time a connection may idle between two requests.
+/// How long a header block may take.
 const HEADER_LIMIT: Duration = Duration::from_secs(5);
+/// How long an HTTP/1 connection may idle between two requests. Longer than the half minute at which programs poll.
+const IDLE_LIMIT: Duration = Duration::from_secs(75);
 /// How often HTTP/2 asks whether a silent peer is still there, and how long that may take.
 const PING: Duration = Duration::from_secs(20);
 /// Pause after a failed accept; out of file descriptors, accept would fail again at once.
@@ -121,10 +128,10 @@ impl ConnectionParts {
         };
         match tokio::time::timeout(HANDSHAKE_LIMIT, tls.accept(socket)).await {
             Ok(Ok(stream)) => {
-                if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-                    self.http2(stream, peer).await;
-                } else {
-                    self.http1(stream, peer).await;
+                match stream.get_ref().1.alpn_protocol() {
+                    Some(b"h2") => self.http2(stream, peer).await,
+                    Some(rport_tls::ACME_ALPN) => debug!(%peer, "a certificate authority had a look"),
+                    _ => self.http1(stream, peer).await,
                 }
             }
             Ok(Err(error)) => debug!(%peer, %error, "TLS handshake on the API port failed"),
@@ -137,12 +144,32 @@ impl ConnectionParts {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut builder = http1::Builder::new();
+        // Hyper's deadline for headers is off: it would count the time between two requests as well.
         builder
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_LIMIT)
+            .header_read_timeout(None)
             .max_buf_size(self.max_header_bytes);
+        let limits = Limits {
+            header: HEADER_LIMIT,
+            idle: IDLE_LIMIT,
+        };
+        let pace = Pace::default();
+        let stream = Paced::new(stream, pace.clone(), limits);
+        let router = self.router.clone();
+        let service = service_fn(move |mut request: http::Request<Incoming>| {
+            let busy = pace.busy();
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let (router, pace) = (router.clone(), pace.clone());
+            async move {
+                let Ok(response) = router.oneshot(request).await;
+                if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+                    pace.upgraded();
+                }
+                Ok::<_, Infallible>(response.map(|body| Answering { body, _busy: busy }))
+            }
+        });
         let connection = builder
-            .serve_connection(TokioIo::new(stream), self.service(peer))
+            .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         tokio::pin!(connection);
         let soft = self.tasks.soft();
@@ -234,6 +261,32 @@ where
     match tokio::time::timeout(HEADER_LIMIT, reader.read_exact(&mut preface)).await {
         Ok(Ok(_)) => Some(tokio::io::join(io::Cursor::new(preface).chain(reader), writer)),
         Ok(Err(_)) | Err(_) => None,
+    }
+}
+
+/// A body that keeps its connection from counting as idle.
+struct Answering {
+    body: Body,
+    _busy: Busy,
+}
+
+impl HttpBody for Answering {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+mod https;
 mod options;
 pub mod start;
 pub mod wire;

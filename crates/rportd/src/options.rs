@@ -1,11 +1,8 @@
 //! From the checked configuration to the options of the parts. Nothing can fail here but what needs a file.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use rport_http::{
-    ApiOptions,
-    tls::{self, TlsError},
-};
+use rport_http::ApiOptions;
 use rport_server::{
     About, AuditOptions, BanOptions, ClientAuthOptions, ClientAuthSource, ClientsOptions, DatabaseOptions,
     DatabaseServer, Deadlines, ListenerOptions, LoginOptions, Options, PurgeOptions, TunnelsOptions,
@@ -15,6 +12,11 @@ use rport_server::{
 use crate::config::{ApiSection, CodeDelivery, Config, Source};
 use regex::Regex;
 use rport_domain::{PasswordRules, SendToRule};
+use rport_tls::{AcmeHost, AcmeOptions, Certificates};
+
+
+/// Folder of ACME's files below the data directory, as the Go server names it.
+const ACME_FOLDER: &str = "acme";
 
 /// Longest wait after a wrong password; a larger number in the file means "very long" anyway.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -75,22 +77,55 @@ pub(crate) fn server(config: &Config) -> Options {
 }
 
 /// Options of the API on an address that is resolved already. The page of metrics is added by who installs it.
-///
-/// # Errors
-/// When the certificate has become unusable since it was checked.
-pub(crate) fn api(config: &Config, address: std::net::SocketAddr) -> Result<ApiOptions, TlsError> {
+pub(crate) fn api(
+    config: &Config,
+    address: std::net::SocketAddr,
+    certificates: Option<&Arc<Certificates>>,
+) -> ApiOptions {
     let api = &config.api;
-    let (cert, key) = (&api.cert_file, &api.key_file);
     let mut options = ApiOptions::new(address);
-    if !cert.is_empty() {
-        options.tls = Some(tls::server_config(cert.as_ref(), key.as_ref(), api.tls_min())?);
-    }
+    options.tls = certificates.map(|certificates| certificates.server_config(api.tls_min()));
     options.max_request_bytes = positive(api.max_request_bytes);
     options.cors = api.cors.clone();
     options.doc_root = path(&api.doc_root);
     options.access_log_file = path(&api.access_log_file);
     options.max_token_lifetime_hours = api.max_token_lifetime.unsigned_abs();
-    Ok(options)
+    options
+}
+
+/// The name the API gets a certificate for, if it shall get one.
+pub(crate) fn api_acme_host(config: &Config) -> Option<AcmeHost> {
+    let api = &config.api;
+    if !(api.enabled() && api.enable_acme) {
+        return None;
+    }
+    let url: http::Uri = api.base_url.parse().ok()?;
+    Some(AcmeHost {
+        name: url.host()?.to_ascii_lowercase(),
+        https_port: url.port_u16().filter(|port| *port != 443),
+    })
+}
+
+/// What is needed to obtain certificates; `None` when nobody wants one.
+pub(crate) fn acme(config: &Config) -> Option<AcmeOptions> {
+    let server = &config.server;
+    let mut hosts: Vec<AcmeHost> = api_acme_host(config).into_iter().collect();
+    if server.tunnel_enable_acme && !server.tunnel_host.is_empty() {
+        // The port was never part of a name; the Go server cuts it off as well.
+        let name = server.tunnel_host.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        if hosts.iter().all(|host| host.name != name) {
+            hosts.push(AcmeHost { name, https_port: None });
+        }
+    }
+    if hosts.is_empty() {
+        return None;
+    }
+    let mut options = AcmeOptions::new(server.data_dir.join(ACME_FOLDER));
+    options.directory_url = server.acme_directory_url.clone();
+    options.ca_file = path(&server.acme_ca_file);
+    options.hosts = hosts;
+    options.http = server.acme_http_port != 0;
+    Some(options)
 }
 
 fn about(config: &Config) -> About {
@@ -269,7 +304,8 @@ mod tests {
             (options.trusted_proxies.len(), options.login.trusted_proxies.len()),
             (1, 1)
         );
-        let api = api(&config, ([127, 0, 0, 1], 1).into()).expect("no certificate");
+        let api = api(&config, ([127, 0, 0, 1], 1).into(), None);
+        assert!(api.tls.is_none() && acme(&config).is_none());
         assert_eq!(
             (api.doc_root, api.access_log_file, api.cors.len()),
             (Some("/docs".into()), None, 1)
@@ -297,6 +333,23 @@ mod tests {
             panic!("a table")
         };
         assert_eq!((table.as_str(), database.host.as_str()), ("t", "socket:/run"));
+    }
+
+    #[test]
+    fn names_for_certificates_come_from_the_addresses() {
+        let config = config(
+            "[server]\nauth = 'a:b'\ndata_dir = '/data'\ntunnel_enable_acme = true\ntunnel_host = 'T.example.com'\n\
+             acme_http_port = 80\n[api]\naddress = ':1'\nauth = 'a:b'\nenable_acme = true\n\
+             base_url = 'https://API.example.com:8443/x'\n",
+        );
+        let options = acme(&config).expect("wanted");
+        let host = |name: &str, https_port| AcmeHost {
+            name: name.to_owned(),
+            https_port,
+        };
+        let expected = [host("api.example.com", Some(8443)), host("t.example.com", None)];
+        assert_eq!(options.hosts, expected);
+        assert_eq!((options.folder, options.http), ("/data/acme".into(), true));
     }
 
     #[test]

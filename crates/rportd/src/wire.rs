@@ -23,7 +23,7 @@ use rport_store::{Store, StoreOptions};
 use rport_transport::HostKey;
 use tokio::net::TcpListener;
 
-use crate::{config::Config, options};
+use crate::{config::Config, https::Https, options};
 
 /// How long connections and requests under way may take to end when the server is stopped.
 const GRACE: Duration = Duration::from_secs(5);
@@ -70,10 +70,13 @@ pub async fn run(config: Config, telemetry: &Telemetry) -> anyhow::Result<ExitCo
         tasks: tasks.clone(),
     };
     let server = Server::start(options::server(&config), parts).await?;
-    if let Err(error) = serve(&config, &server, metrics, &tasks).await {
-        server.stop(SHORT_GRACE).await;
-        return Err(error);
-    }
+    let (api, https) = match serve(&config, &server, metrics, &tasks).await {
+        Ok(served) => served,
+        Err(error) => {
+            server.stop(SHORT_GRACE).await;
+            return Err(error);
+        }
+    };
     server.listen(agents);
     tracing::info!(
         address = %agents_address,
@@ -82,29 +85,46 @@ pub async fn run(config: Config, telemetry: &Telemetry) -> anyhow::Result<ExitCo
         "server started, waiting for agents"
     );
     systemd::ready();
-    let code = follow_signals(&mut signals, &server, &tasks, telemetry).await;
+    let running = Running {
+        server,
+        api,
+        https,
+        tasks,
+    };
+    let code = follow_signals(&mut signals, &running, telemetry).await;
     Ok(code)
 }
 
-/// Starts the API, if there shall be one.
+/// What signals act on.
+struct Running {
+    server: Server,
+    api: Option<Api>,
+    https: Https,
+    tasks: Tasks,
+}
+
+/// Starts the API, if there shall be one, and what obtains certificates.
 async fn serve(
     config: &Config,
     server: &Server,
     metrics: Option<PrometheusHandle>,
     tasks: &Tasks,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<(Option<Api>, Https)> {
+    let https = Https::open(config, tasks).await?;
     if !config.api.enabled() {
         tracing::info!("there is no API: '[api] address' is empty");
-        return Ok(());
+        https.start(config, tasks)?;
+        return Ok((None, https));
     }
     let address = resolve(&config.api.address, "[api] address").await?;
-    let mut options = options::api(config, address)?;
+    let mut options = options::api(config, address, https.api.as_ref());
     options.metrics = metrics;
     if options.tls.is_none() && !address.ip().is_loopback() {
         tracing::warn!(%address, "the API speaks plain HTTP on a public address; set cert_file and key_file in [api], or put a TLS proxy in front");
     }
-    Api::start(options, server.clone(), Clock::system(), tasks).await?;
-    Ok(())
+    let api = Api::start(options, server.clone(), Clock::system(), tasks).await?;
+    https.start(config, tasks)?;
+    Ok((Some(api), https))
 }
 
 /// Settings that would leave the server less guarded than the operator believes, until their feature is here.
@@ -120,11 +140,6 @@ fn refuse_unsupported(config: &Config) -> anyhow::Result<()> {
     if config.api.totp_enabled {
         bail!(
             "'totp_enabled' in [api] is not supported yet; remove it, or logins would need only the password"
-        );
-    }
-    if config.api.enable_acme {
-        bail!(
-            "'enable_acme' in [api] is not supported yet; set cert_file and key_file, or put a TLS proxy in front"
         );
     }
     if !config.api.auth_header.is_empty() {
@@ -253,17 +268,21 @@ fn raise_open_files() {
 
 async fn follow_signals(
     signals: &mut Signals,
-    server: &Server,
-    tasks: &Tasks,
+    running: &Running,
     telemetry: &Telemetry,
 ) -> ExitCode {
+    let Running { server, tasks, .. } = running;
     loop {
         match signals.next().await {
             Signal::Hangup => {
                 systemd::reloading();
                 telemetry.reopen();
+                if let Some(api) = &running.api {
+                    api.reopen_access_log();
+                }
                 reload(server, tasks).await;
-                tracing::info!("log and files with credentials opened again");
+                running.https.reload(tasks).await;
+                tracing::info!("logs, certificates and files with credentials opened again");
                 systemd::ready();
             }
             Signal::User1 => reload(server, tasks).await,

@@ -4,14 +4,15 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset};
 use http::{Uri, Version};
 use rport_runtime::{Clock, Tasks};
 use tokio::fs::{File, OpenOptions};
 use tokio::io::AsyncWriteExt;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::request_log::Served;
 use crate::metrics_names::LOG_LINES_LOST_TOTAL;
@@ -19,8 +20,13 @@ use crate::metrics_names::LOG_LINES_LOST_TOTAL;
 /// Lines waiting for the disk; further ones are lost rather than slowing requests down.
 const QUEUE: usize = 4096;
 /// Query parameters whose values nobody may read in a log.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 12] = [
     "access_token",
+    "device_code",
+    "id_token",
+    "refresh_token",
+    "ticket",
+    "totp",
     "auth_password",
     "password",
     "new_password",
@@ -30,9 +36,10 @@ const SECRETS: [&str; 7] = [
 ];
 
 /// Queues lines for the file. Clones write to the same file.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct AccessLog {
     lines: mpsc::Sender<String>,
+    reopen: Arc<Notify>,
     clock: Clock,
 }
 
@@ -42,16 +49,32 @@ impl AccessLog {
     /// # Errors
     /// The file cannot be opened.
     pub(crate) async fn open(path: &Path, clock: Clock, tasks: &Tasks) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).open(path).await?;
+        let file = open(path).await?;
         let (lines, queue) = mpsc::channel(QUEUE);
+        let reopen = Arc::new(Notify::new());
+        let writer = Writer {
+            file,
+            path: path.to_owned(),
+            queue,
+            reopen: Arc::clone(&reopen),
+        };
         let stop = tasks.hard();
         tasks.spawn("access-log", async move {
             tokio::select! {
-                () = write_lines(file, queue) => {}
+                () = writer.run() => {}
                 () = stop.cancelled() => {}
             }
         });
-        Ok(Self { lines, clock })
+        Ok(Self {
+            lines,
+            reopen,
+            clock,
+        })
+    }
+
+    /// Opens the file of that name anew, as soon as the lines under way are written.
+    pub(crate) fn reopen(&self) {
+        self.reopen.notify_one();
     }
 
     /// Queues the line of a request.
@@ -62,13 +85,43 @@ impl AccessLog {
     }
 }
 
-async fn write_lines(mut file: File, mut queue: mpsc::Receiver<String>) {
-    let mut batch = Vec::new();
-    while queue.recv_many(&mut batch, 256).await > 0 {
-        let lines = batch.concat();
-        batch.clear();
-        let written = match file.write_all(lines.as_bytes()).await {
-            Ok(()) => file.flush().await,
+async fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path).await
+}
+
+struct Writer {
+    file: File,
+    path: PathBuf,
+    queue: mpsc::Receiver<String>,
+    reopen: Arc<Notify>,
+}
+
+impl Writer {
+    async fn run(mut self) {
+        let mut batch = Vec::new();
+        loop {
+            tokio::select! {
+                // What was logged before the file was moved belongs into the moved one.
+                biased;
+                count = self.queue.recv_many(&mut batch, 256) => {
+                    if count == 0 {
+                        return;
+                    }
+                    self.write(&batch.concat()).await;
+                    batch.clear();
+                }
+                () = self.reopen.notified() => match open(&self.path).await {
+                    Ok(file) => self.file = file,
+                    Err(error) => tracing::error!(%error, path = %self.path.display(),
+                        "the access log cannot be opened anew, the old file stays in use"),
+                },
+            }
+        }
+    }
+
+    async fn write(&mut self, lines: &str) {
+        let written = match self.file.write_all(lines.as_bytes()).await {
+            Ok(()) => self.file.flush().await,
             Err(error) => Err(error),
         };
         if let Err(error) = written {

@@ -4,6 +4,7 @@
 pub(crate) mod access_log;
 pub(crate) mod ban;
 pub(crate) mod clean_path;
+pub(crate) mod compression;
 pub(crate) mod cors;
 pub(crate) mod detached;
 pub(crate) mod panic_guard;

@@ -15,7 +15,8 @@ const ALWAYS: [(HeaderName, HeaderValue); 3] = [
     (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
 ];
 
-/// Adds headers to every answer; API answers may not be stored by caches, they hold tokens and passwords.
+/// Adds headers to every answer. API answers may not be stored by caches, they hold tokens and passwords, and are no
+/// pages: whatever a browser takes them for, it may load and run nothing.
 pub(crate) async fn add(request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with(crate::compat::API_BASE);
     let mut response = next.run(request).await;
@@ -24,6 +25,9 @@ pub(crate) async fn add(request: Request, next: Next) -> Response {
         headers.entry(name).or_insert(value);
     }
     if is_api {
+        headers
+            .entry(header::CONTENT_SECURITY_POLICY)
+            .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
         headers
             .entry(header::CACHE_CONTROL)
             .or_insert(HeaderValue::from_static("no-store"));

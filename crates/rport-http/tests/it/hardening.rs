@@ -106,3 +106,28 @@ async fn the_number_of_connections_is_bounded() {
     );
     drop((first, second));
 }
+
+/// Slow on purpose: this is about real seconds of a real connection.
+#[tokio::test]
+async fn a_connection_may_idle_longer_than_a_header_block_may_take() {
+    let rig = Rig::new().await;
+    let mut socket = TcpStream::connect(rig.api).await.expect("connects");
+    let request = b"GET /api/v1/auth/provider HTTP/1.1\r\nHost: x\r\n\r\n";
+    for pause in [6, 0] {
+        socket.write_all(request).await.expect("the connection is open");
+        let mut answer = vec![0; 4096];
+        let read = tokio::time::timeout(PATIENCE, socket.read(&mut answer)).await;
+        let length = read.expect("an answer").expect("the connection is open");
+        assert!(answer[..length].starts_with(b"HTTP/1.1 200"));
+        let idle = tokio::time::timeout(Duration::from_secs(pause), socket.read(&mut answer)).await;
+        idle.expect_err("the server keeps the connection open");
+    }
+    // A header block that has begun has its short time on an old connection, too.
+    socket.write_all(b"GET / HTTP/1.1\r\nX-Slow: ").await.expect("the connection is open");
+    let started = Instant::now();
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(PATIENCE, socket.read_to_end(&mut rest)).await;
+    // Reset or end: either way it is over.
+    let _ = closed.expect("the server closes");
+    assert!(started.elapsed() < Duration::from_secs(8));
+}

@@ -1,7 +1,8 @@
 use reqwest::{Method, StatusCode};
+use rport_testkit::eventually;
 use serde_json::json;
 
-use crate::rig::{ADMIN, Rig, answer, sent};
+use crate::rig::{ADMIN, PATIENCE, Rig, answer, sent};
 
 const NOT_FOUND: &str = "404 page not found\n";
 
@@ -93,12 +94,24 @@ async fn every_origin_never_gets_credentials() {
 #[tokio::test]
 async fn answers_are_compressed_on_request_and_not_to_be_cached() {
     let rig = Rig::new().await;
-    let response = sent(rig.get("/status").header("accept-encoding", "gzip")).await;
+    let openapi = async |accepted: &str| sent(rig.get("/openapi.json").header("accept-encoding", accepted)).await;
+    let response = openapi("gzip").await;
     assert_eq!(response.headers()["content-encoding"], "gzip");
     assert_eq!(response.headers()["cache-control"], "no-store");
     assert_eq!(response.headers()["x-frame-options"], "SAMEORIGIN");
+    assert!(response.headers()["content-security-policy"].to_str().is_ok_and(|csp| csp.contains("'none'")));
     let body = response.bytes().await.expect("body");
     assert_eq!(&body[..2], [0x1f, 0x8b]);
+    assert_eq!(openapi("gzip, br").await.headers()["content-encoding"], "br");
+    assert!(openapi("br;q=0, identity").await.headers().get("content-encoding").is_none());
+    // Short and empty answers gain nothing.
+    let all = "gzip, br";
+    let short = sent(rig.get("/me/ip").header("accept-encoding", all)).await;
+    assert!(short.status() == 200 && short.headers().get("content-encoding").is_none());
+    let token = answer(rig.get("/login")).await.1["data"]["token"].clone();
+    let logout = rig.anonymous(Method::DELETE, "/logout").bearer_auth(token.as_str().expect("a token"));
+    let empty = sent(logout.header("accept-encoding", all)).await;
+    assert!(empty.status() == 204 && empty.headers().get("content-encoding").is_none());
 }
 
 #[tokio::test]
@@ -136,20 +149,27 @@ async fn the_access_log_has_a_line_per_request_without_secrets() {
         .get("/status?access_token=secret.jwt")
         .header("user-agent", "test/1");
     assert_eq!(sent(request).await.status(), 200);
-    let mut log = String::new();
-    for _ in 0..1000 {
-        log = std::fs::read_to_string(&path).expect("log");
-        if log.ends_with('\n') {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    let whole = || async {
+        let log = std::fs::read_to_string(&path).unwrap_or_default();
+        log.ends_with('\n').then_some(log)
+    };
+    let log = eventually("a line", PATIENCE, whole).await;
     assert!(log.starts_with("127.0.0.1 - - ["), "{log}");
     assert!(
         log.contains("\"GET /api/v1/status?access_token=*** HTTP/1.1\" 200 "),
         "{log}"
     );
     assert!(log.ends_with("\"-\" \"test/1\"\n"), "{log}");
+
+    // A rotation: the moved file keeps its lines, further ones go to a new file.
+    let moved = dir.path().join("access.log.1");
+    std::fs::rename(&path, &moved).expect("moved");
+    rig.port.reopen_access_log();
+    eventually("a new file", PATIENCE, || async { path.exists().then_some(()) }).await;
+    assert_eq!(sent(rig.get("/me/ip")).await.status(), 200);
+    let later = eventually("a line", PATIENCE, whole).await;
+    assert!(later.contains("GET /api/v1/me/ip ") && later.lines().count() == 1, "{later}");
+    assert_eq!(std::fs::read_to_string(&moved).expect("kept"), log);
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ pub(crate) const OPS: (&str, &str) = ("olga", "password of olga");
 /// A running server with its API.
 pub(crate) struct Rig {
     pub(crate) api: SocketAddr,
+    pub(crate) port: Api,
     pub(crate) agents: SocketAddr,
     pub(crate) server: Server,
     http: Client,
@@ -107,6 +108,7 @@ impl Rig {
         let http = http.build().expect("HTTP client");
         Self {
             api: api.local_addr(),
+            port: api,
             agents,
             server,
             http,

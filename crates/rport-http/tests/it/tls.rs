@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rport_http::tls::{TlsError, TlsMin, server_config};
+use rport_tls::{Certificates, TlsMin};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tempfile::TempDir;
@@ -36,6 +36,11 @@ fn pair() -> Pair {
         der: made.cert.der().clone(),
         _dir: dir,
     }
+}
+
+fn server_config(pair: &Pair, min: TlsMin) -> Arc<rustls::ServerConfig> {
+    let certificates = Certificates::from_files(&pair.cert, &pair.key).expect("usable");
+    certificates.server_config(min)
 }
 
 async fn connect(
@@ -78,7 +83,7 @@ async fn get(
 #[tokio::test]
 async fn tls_1_3_is_the_default_minimum() {
     let pair = pair();
-    let tls = server_config(&pair.cert, &pair.key, TlsMin::default()).expect("usable");
+    let tls = server_config(&pair, TlsMin::default());
     let rig = Rig::with(|_, api| api.tls = Some(tls)).await;
     let (answer, version) = get(&rig, &pair, rustls::ALL_VERSIONS).await.expect("TLS 1.3");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
@@ -91,7 +96,7 @@ async fn tls_1_3_is_the_default_minimum() {
 #[tokio::test]
 async fn tls_1_2_is_spoken_on_demand() {
     let pair = pair();
-    let tls = server_config(&pair.cert, &pair.key, TlsMin::V1_2).expect("usable");
+    let tls = server_config(&pair, TlsMin::V1_2);
     let rig = Rig::with(|_, api| api.tls = Some(tls)).await;
     let (_, version) = get(&rig, &pair, &[&rustls::version::TLS12])
         .await
@@ -99,22 +104,10 @@ async fn tls_1_2_is_spoken_on_demand() {
     assert_eq!(version, rustls::ProtocolVersion::TLSv1_2);
 }
 
-#[test]
-fn unusable_files_are_named() {
-    let (first, second) = (pair(), pair());
-    let missing = first.cert.with_file_name("missing.pem");
-    let error = server_config(&missing, &first.key, TlsMin::V1_3).expect_err("missing");
-    assert!(error.to_string().contains("missing.pem"), "{error}");
-    let error = server_config(&first.key, &first.key, TlsMin::V1_3).expect_err("no certificate");
-    assert!(matches!(error, TlsError::NoCertificate(_)), "{error}");
-    let error = server_config(&first.cert, &second.key, TlsMin::V1_3).expect_err("mismatch");
-    assert!(error.to_string().contains("key.pem"), "{error}");
-}
-
 #[tokio::test]
 async fn http_2_is_offered() {
     let pair = pair();
-    let tls = server_config(&pair.cert, &pair.key, TlsMin::default()).expect("usable");
+    let tls = server_config(&pair, TlsMin::default());
     let rig = Rig::with(|_, api| api.tls = Some(tls)).await;
     let stream = connect(&rig, &pair, rustls::ALL_VERSIONS, b"h2")
         .await
@@ -134,6 +127,17 @@ async fn http_2_is_offered() {
             (200, http::Version::HTTP_2)
         );
     }
+    // The limits of HTTP/1 hold here too: long bodies and long header blocks are refused.
+    let long = vec![b' '; 20_000];
+    let request = http::Request::post("https://localhost/api/v1/login").header("content-type", "application/json");
+    let request = request.body(Body::from(long)).expect("request");
+    let response = sender.send_request(request).await.expect("answer");
+    assert_eq!(response.status(), 400);
+    let request = http::Request::get("https://localhost/api/v1/auth/provider").header("x-long", "x".repeat(20_000));
+    match sender.send_request(request.body(Body::empty()).expect("request")).await {
+        Ok(response) => assert_eq!(response.status(), 431),
+        Err(error) => panic!("a refusal, not a broken connection: {error}"),
+    }
     drop(sender);
     let ended = tokio::time::timeout(PATIENCE, driver)
         .await
@@ -144,7 +148,7 @@ async fn http_2_is_offered() {
 #[tokio::test]
 async fn silence_after_the_tls_handshake_ends_the_connection() {
     let pair = pair();
-    let tls = server_config(&pair.cert, &pair.key, TlsMin::default()).expect("usable");
+    let tls = server_config(&pair, TlsMin::default());
     let rig = Rig::with(|_, api| api.tls = Some(tls)).await;
     for protocol in [&b"h2"[..], b"http/1.1"] {
         let mut stream = connect(&rig, &pair, rustls::ALL_VERSIONS, protocol)
@@ -155,4 +159,22 @@ async fn silence_after_the_tls_handshake_ends_the_connection() {
             .await
             .expect("the server closes");
     }
+}
+
+#[tokio::test]
+async fn a_replaced_certificate_is_served_to_the_next_connection() {
+    let (old, new) = (pair(), pair());
+    let certificates = Certificates::from_files(&old.cert, &old.key).expect("usable");
+    let tls = certificates.server_config(TlsMin::default());
+    let rig = Rig::with(|_, api| api.tls = Some(tls)).await;
+    let mut kept = connect(&rig, &old, rustls::ALL_VERSIONS, b"http/1.1").await.expect("TLS");
+    std::fs::copy(&new.cert, &old.cert).expect("copied");
+    std::fs::copy(&new.key, &old.key).expect("copied");
+    certificates.reload();
+    connect(&rig, &new, rustls::ALL_VERSIONS, b"http/1.1").await.expect("the new certificate");
+    let request = b"GET /api/v1/auth/provider HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    kept.write_all(request).await.expect("the old connection lives");
+    let mut answer = String::new();
+    kept.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }

@@ -4,9 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use http::Uri;
 use ipnet::IpNet;
-use rport_http::tls::TlsMin;
 use rport_runtime::{Secret, toml_config::Document};
 use rport_server::UserHash;
+use rport_tls::{Certificates, TlsMin};
 
 use super::{check, server::ServerSection, server::warn_deprecated};
 
@@ -297,9 +297,7 @@ impl ApiSection {
                 );
             }
             (false, false) => {
-                if let Err(error) =
-                    rport_http::tls::server_config(cert.as_ref(), key.as_ref(), self.tls_min())
-                {
+                if let Err(error) = Certificates::from_files(cert.as_ref(), key.as_ref()) {
                     api_error(
                         document,
                         "cert_file",
@@ -317,12 +315,20 @@ impl ApiSection {
                     "cert_file, key_file and enable_acme cannot be used together",
                 );
             }
-            if check::http_url(&self.base_url).is_err() {
-                api_error(
+            let base_url = check::http_url(&self.base_url);
+            let host = base_url.as_ref().ok().and_then(http::Uri::host);
+            match host.map(check::is_ip) {
+                Some(false) => {}
+                Some(true) => api_error(
+                    document,
+                    "enable_acme",
+                    "certificates are issued for names: base_url must have a name and no address as its host",
+                ),
+                None => api_error(
                     document,
                     "enable_acme",
                     "base_url must have a host when acme is enabled",
-                );
+                ),
             }
         }
     }

@@ -131,15 +131,20 @@ pub(super) fn is_host(text: &str) -> bool {
     text.len() <= 253 && text.contains('.') && text.trim_end_matches('.').split('.').all(label)
 }
 
+/// Whether the host of a URL is an address and no name.
+pub(super) fn is_ip(host: &str) -> bool {
+    host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+}
+
 /// The lowest TLS version, `1.2` or `1.3`; an empty text is the default of the key.
 pub(super) fn tls_min(
     text: &str,
-    default: rport_http::tls::TlsMin,
-) -> Result<rport_http::tls::TlsMin, String> {
+    default: rport_tls::TlsMin,
+) -> Result<rport_tls::TlsMin, String> {
     match text {
         "" => Ok(default),
-        "1.2" => Ok(rport_http::tls::TlsMin::V1_2),
-        "1.3" => Ok(rport_http::tls::TlsMin::V1_3),
+        "1.2" => Ok(rport_tls::TlsMin::V1_2),
+        "1.3" => Ok(rport_tls::TlsMin::V1_3),
         _ => Err("TLS must be either 1.2 or 1.3".to_owned()),
     }
 }

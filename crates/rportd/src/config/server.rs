@@ -9,6 +9,7 @@ use rport_runtime::{
 };
 
 use rport_server::{ClientIdBinding, PasswordHashing};
+use rport_tls::{Certificates, LETS_ENCRYPT};
 
 use super::check;
 
@@ -97,6 +98,10 @@ pub struct ServerSection {
     pub jobs_max_results: i64,
     /// Port of the HTTP challenge of ACME; 0 for none.
     pub acme_http_port: i64,
+    /// Directory of the authority that issues certificates. Ours.
+    pub acme_directory_url: String,
+    /// PEM file with further authorities that the directory's own certificate may come from. Ours.
+    pub acme_ca_file: String,
     /// Senders of `X-Forwarded-For` that are believed on the agents' port. Ours.
     pub trusted_proxies: Vec<IpNet>,
     /// How long a peer may take from the upgrade to the end of its login. Ours.
@@ -160,6 +165,8 @@ impl ServerSection {
             tls_min: section.string("tls_min", "1.3"),
             jobs_max_results: section.integer("jobs_max_results", 10_000),
             acme_http_port: section.integer("acme_http_port", 0),
+            acme_directory_url: section.string("acme_directory_url", LETS_ENCRYPT),
+            acme_ca_file: section.string("acme_ca_file", ""),
             trusted_proxies: check::networks(&section, "trusted_proxies"),
             handshake_timeout: section.duration("handshake_timeout", secs(15)),
         };
@@ -224,7 +231,7 @@ impl ServerSection {
             return;
         }
         let (cert, key) = (&self.tunnel_proxy_cert_file, &self.tunnel_proxy_key_file);
-        let tls_min = check::tls_min(&self.tls_min, rport_http::tls::TlsMin::V1_3);
+        let tls_min = check::tls_min(&self.tls_min, rport_tls::TlsMin::V1_3);
         match (cert.is_empty(), key.is_empty()) {
             (false, true) => document.error(
                 "server.tunnel_proxy_cert_file",
@@ -235,12 +242,7 @@ impl ServerSection {
                 "when 'tunnel_proxy_key_file' is set, 'tunnel_proxy_cert_file' must be set as well",
             ),
             (false, false) => {
-                let loaded = rport_http::tls::server_config(
-                    cert.as_ref(),
-                    key.as_ref(),
-                    tls_min.clone().unwrap_or_default(),
-                );
-                if let Err(error) = loaded {
+                if let Err(error) = Certificates::from_files(cert.as_ref(), key.as_ref()) {
                     let text = format!("invalid 'tunnel_proxy_cert_file', 'tunnel_proxy_key_file': {error}");
                     document.error("server.tunnel_proxy_cert_file", text);
                 }
@@ -405,8 +407,22 @@ impl ServerSection {
                 "must be a port (1 to 65535), or 0 for none",
             );
         }
+        self.check_acme(document);
         if self.handshake_timeout < Duration::from_secs(1) {
             document.error("server.handshake_timeout", "must be at least \"1s\"");
+        }
+    }
+
+    fn check_acme(&self, document: &Document) {
+        let url = &self.acme_directory_url;
+        if check::http_url(url).ok().and_then(|url| url.scheme_str().map(|scheme| scheme == "https")) != Some(true) {
+            let text = format!("invalid url {url:?}: must be the https address of an ACME directory");
+            document.error("server.acme_directory_url", text);
+        }
+        if !self.acme_ca_file.is_empty()
+            && let Err(error) = rport_tls::client_config(Some(self.acme_ca_file.as_ref()))
+        {
+            document.error("server.acme_ca_file", error.to_string());
         }
     }
 
