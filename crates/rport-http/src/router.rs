@@ -14,7 +14,9 @@ use utoipa_axum::routes;
 
 use crate::compat::{self, API_BASE};
 use crate::layers::request_log::Logs;
-use crate::layers::{ban, clean_path, compression, cors, detached, panic_guard, request_log, security_headers};
+use crate::layers::{
+    ban, clean_path, compression, cors, detached, panic_guard, request_log, security_headers,
+};
 use crate::routes::metrics::MetricsPage;
 use crate::routes::{
     api_tokens, auth, clients, clients_auth, login, me, metrics, openapi, sessions, status, tunnels,

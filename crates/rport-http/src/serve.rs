@@ -127,13 +127,11 @@ impl ConnectionParts {
             return self.http1(socket, peer).await;
         };
         match tokio::time::timeout(HANDSHAKE_LIMIT, tls.accept(socket)).await {
-            Ok(Ok(stream)) => {
-                match stream.get_ref().1.alpn_protocol() {
-                    Some(b"h2") => self.http2(stream, peer).await,
-                    Some(rport_tls::ACME_ALPN) => debug!(%peer, "a certificate authority had a look"),
-                    _ => self.http1(stream, peer).await,
-                }
-            }
+            Ok(Ok(stream)) => match stream.get_ref().1.alpn_protocol() {
+                Some(b"h2") => self.http2(stream, peer).await,
+                Some(rport_tls::ACME_ALPN) => debug!(%peer, "a certificate authority had a look"),
+                _ => self.http1(stream, peer).await,
+            },
             Ok(Err(error)) => debug!(%peer, %error, "TLS handshake on the API port failed"),
             Err(_) => debug!(%peer, "TLS handshake on the API port took too long"),
         }

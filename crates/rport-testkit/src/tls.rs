@@ -8,10 +8,10 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use rcgen::KeyPair;
 use rport_runtime::Tasks;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::net::TcpListener;
 use tokio_rustls::{TlsAcceptor, rustls};
 
@@ -36,7 +36,9 @@ pub fn client_builder(authorities: &[&str]) -> reqwest::ClientBuilder {
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    reqwest::Client::builder().no_proxy().use_preconfigured_tls(config)
+    reqwest::Client::builder()
+        .no_proxy()
+        .use_preconfigured_tls(config)
 }
 
 /// TLS with this certificate.

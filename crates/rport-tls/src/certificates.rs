@@ -263,7 +263,11 @@ mod tests {
         check("", &key, "cert.pem holds no certificate");
         check(&cert, &cert, "key.pem holds no private key");
         check(&cert, &made().1, "key.pem does not belong to the certificate");
-        check("-----BEGIN CERTIFICATE-----\nä\n-----END CERTIFICATE-----\n", &key, "cert.pem as PEM");
+        check(
+            "-----BEGIN CERTIFICATE-----\nä\n-----END CERTIFICATE-----\n",
+            &key,
+            "cert.pem as PEM",
+        );
         std::fs::remove_file(&pair.key).expect("removed");
         let error = Certificates::from_files(&pair.cert, &pair.key).expect_err("missing");
         assert!(error.to_string().contains("cannot read") && error.to_string().contains("key.pem"));

@@ -48,7 +48,9 @@ pub fn client_config(ca: Option<&Path>) -> Result<ClientConfig, RootsError> {
             return Err(failed("it holds no certificate".to_owned()));
         }
         for certificate in certificates {
-            roots.add(certificate).map_err(|error| failed(error.to_string()))?;
+            roots
+                .add(certificate)
+                .map_err(|error| failed(error.to_string()))?;
             known += 1;
         }
     }
@@ -69,7 +71,11 @@ mod tests {
     fn a_bad_file_is_named() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("ca.pem");
-        for content in [None, Some("nothing"), Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")] {
+        for content in [
+            None,
+            Some("nothing"),
+            Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+        ] {
             if let Some(content) = content {
                 std::fs::write(&path, content).expect("file");
             }

@@ -39,7 +39,9 @@ fn value(der: &[u8], tag: Option<u8>) -> Option<(u8, &[u8], &[u8])> {
             return None;
         }
         let (octets, rest) = rest.split_at_checked(octets)?;
-        let length = octets.iter().fold(0, |sum: usize, octet| (sum << 8) | usize::from(*octet));
+        let length = octets
+            .iter()
+            .fold(0, |sum: usize, octet| (sum << 8) | usize::from(*octet));
         (length, rest)
     };
     let (content, rest) = rest.split_at_checked(length)?;

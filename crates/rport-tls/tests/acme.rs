@@ -63,7 +63,10 @@ impl Rig {
             http: http.local_addr().expect("bound"),
         };
         acme.serve_http(http, tasks);
-        let config = acme.certificates(HOST).expect("known").server_config(TlsMin::V1_3);
+        let config = acme
+            .certificates(HOST)
+            .expect("known")
+            .server_config(TlsMin::V1_3);
         let (acceptor, connections) = (TlsAcceptor::from(config), tasks.clone());
         tasks.spawn("https", async move {
             while let Ok((socket, _)) = https.accept().await {
@@ -89,7 +92,10 @@ impl Rig {
         config.alpn_protocols = vec![b"h2".to_vec()];
         let socket = TcpStream::connect(client.https).await.ok()?;
         let name = ServerName::try_from(HOST).expect("name");
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await.ok()?;
+        let stream = TlsConnector::from(Arc::new(config))
+            .connect(name, socket)
+            .await
+            .ok()?;
         stream.get_ref().1.peer_certificates()?.first().cloned()
     }
 
@@ -146,7 +152,12 @@ async fn the_other_proof_is_tried_when_one_fails() {
     let client = rig.client(true, &rig.tasks).await;
     rig.authority.tls_at(Some(client.https));
     rig.first_certificate(&client).await;
-    let AcmeCounts { refused, by_tls, accounts, .. } = rig.authority.counts();
+    let AcmeCounts {
+        refused,
+        by_tls,
+        accounts,
+        ..
+    } = rig.authority.counts();
     assert!(refused >= 1 && by_tls == 1 && accounts == 1);
 }
 

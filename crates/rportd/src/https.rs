@@ -26,7 +26,9 @@ impl Https {
         let files = (config.api.enabled() && !config.api.cert_file.is_empty())
             .then(|| (config.api.cert_file.clone(), config.api.key_file.clone()));
         let opened = tasks.spawn_blocking("open-certificates", move || {
-            let acme = acme.map(|options| Acme::open(options, Clock::system())).transpose()?;
+            let acme = acme
+                .map(|options| Acme::open(options, Clock::system()))
+                .transpose()?;
             let api = match (files, host) {
                 (Some((cert, key)), _) => Some(Certificates::from_files(cert.as_ref(), key.as_ref())?),
                 (None, Some(host)) => acme.as_ref().and_then(|acme| acme.certificates(&host.name)),
@@ -34,7 +36,9 @@ impl Https {
             };
             anyhow::Ok(Self { api, acme })
         });
-        opened.await.map_err(|_| anyhow!("reading the certificates failed"))?
+        opened
+            .await
+            .map_err(|_| anyhow!("reading the certificates failed"))?
     }
 
     /// Starts watching files and obtaining certificates.
@@ -49,8 +53,9 @@ impl Https {
         if port != 0 {
             let address = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
             let listener = net::listen_tcp(address).and_then(TcpListener::from_std);
-            let listener = listener
-                .with_context(|| format!("cannot listen on {address} for ACME; see '[server] acme_http_port'"))?;
+            let listener = listener.with_context(|| {
+                format!("cannot listen on {address} for ACME; see '[server] acme_http_port'")
+            })?;
             acme.serve_http(listener, tasks);
         }
         acme.start(tasks);
@@ -61,7 +66,9 @@ impl Https {
     pub(crate) async fn reload(&self, tasks: &Tasks) {
         if let Some(api) = self.api.clone() {
             // A panic inside has been logged; the old certificate stays.
-            let _ = tasks.spawn_blocking("read-certificate", move || api.reload()).await;
+            let _ = tasks
+                .spawn_blocking("read-certificate", move || api.reload())
+                .await;
         }
     }
 }

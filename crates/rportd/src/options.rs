@@ -14,7 +14,6 @@ use regex::Regex;
 use rport_domain::{PasswordRules, SendToRule};
 use rport_tls::{AcmeHost, AcmeOptions, Certificates};
 
-
 /// Folder of ACME's files below the data directory, as the Go server names it.
 const ACME_FOLDER: &str = "acme";
 
@@ -112,9 +111,17 @@ pub(crate) fn acme(config: &Config) -> Option<AcmeOptions> {
     let mut hosts: Vec<AcmeHost> = api_acme_host(config).into_iter().collect();
     if server.tunnel_enable_acme && !server.tunnel_host.is_empty() {
         // The port was never part of a name; the Go server cuts it off as well.
-        let name = server.tunnel_host.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        let name = server
+            .tunnel_host
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         if hosts.iter().all(|host| host.name != name) {
-            hosts.push(AcmeHost { name, https_port: None });
+            hosts.push(AcmeHost {
+                name,
+                https_port: None,
+            });
         }
     }
     if hosts.is_empty() {

@@ -266,11 +266,7 @@ fn raise_open_files() {
     }
 }
 
-async fn follow_signals(
-    signals: &mut Signals,
-    running: &Running,
-    telemetry: &Telemetry,
-) -> ExitCode {
+async fn follow_signals(signals: &mut Signals, running: &Running, telemetry: &Telemetry) -> ExitCode {
     let Running { server, tasks, .. } = running;
     loop {
         match signals.next().await {

@@ -65,11 +65,7 @@ impl AccessLog {
                 () = stop.cancelled() => {}
             }
         });
-        Ok(Self {
-            lines,
-            reopen,
-            clock,
-        })
+        Ok(Self { lines, reopen, clock })
     }
 
     /// Opens the file of that name anew, as soon as the lines under way are written.

@@ -123,7 +123,10 @@ async fn a_connection_may_idle_longer_than_a_header_block_may_take() {
         idle.expect_err("the server keeps the connection open");
     }
     // A header block that has begun has its short time on an old connection, too.
-    socket.write_all(b"GET / HTTP/1.1\r\nX-Slow: ").await.expect("the connection is open");
+    socket
+        .write_all(b"GET / HTTP/1.1\r\nX-Slow: ")
+        .await
+        .expect("the connection is open");
     let started = Instant::now();
     let mut rest = Vec::new();
     let closed = tokio::time::timeout(PATIENCE, socket.read_to_end(&mut rest)).await;

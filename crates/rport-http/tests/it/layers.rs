@@ -94,22 +94,35 @@ async fn every_origin_never_gets_credentials() {
 #[tokio::test]
 async fn answers_are_compressed_on_request_and_not_to_be_cached() {
     let rig = Rig::new().await;
-    let openapi = async |accepted: &str| sent(rig.get("/openapi.json").header("accept-encoding", accepted)).await;
+    let openapi =
+        async |accepted: &str| sent(rig.get("/openapi.json").header("accept-encoding", accepted)).await;
     let response = openapi("gzip").await;
     assert_eq!(response.headers()["content-encoding"], "gzip");
     assert_eq!(response.headers()["cache-control"], "no-store");
     assert_eq!(response.headers()["x-frame-options"], "SAMEORIGIN");
-    assert!(response.headers()["content-security-policy"].to_str().is_ok_and(|csp| csp.contains("'none'")));
+    assert!(
+        response.headers()["content-security-policy"]
+            .to_str()
+            .is_ok_and(|csp| csp.contains("'none'"))
+    );
     let body = response.bytes().await.expect("body");
     assert_eq!(&body[..2], [0x1f, 0x8b]);
     assert_eq!(openapi("gzip, br").await.headers()["content-encoding"], "br");
-    assert!(openapi("br;q=0, identity").await.headers().get("content-encoding").is_none());
+    assert!(
+        openapi("br;q=0, identity")
+            .await
+            .headers()
+            .get("content-encoding")
+            .is_none()
+    );
     // Short and empty answers gain nothing.
     let all = "gzip, br";
     let short = sent(rig.get("/me/ip").header("accept-encoding", all)).await;
     assert!(short.status() == 200 && short.headers().get("content-encoding").is_none());
     let token = answer(rig.get("/login")).await.1["data"]["token"].clone();
-    let logout = rig.anonymous(Method::DELETE, "/logout").bearer_auth(token.as_str().expect("a token"));
+    let logout = rig
+        .anonymous(Method::DELETE, "/logout")
+        .bearer_auth(token.as_str().expect("a token"));
     let empty = sent(logout.header("accept-encoding", all)).await;
     assert!(empty.status() == 204 && empty.headers().get("content-encoding").is_none());
 }
@@ -168,7 +181,10 @@ async fn the_access_log_has_a_line_per_request_without_secrets() {
     eventually("a new file", PATIENCE, || async { path.exists().then_some(()) }).await;
     assert_eq!(sent(rig.get("/me/ip")).await.status(), 200);
     let later = eventually("a line", PATIENCE, whole).await;
-    assert!(later.contains("GET /api/v1/me/ip ") && later.lines().count() == 1, "{later}");
+    assert!(
+        later.contains("GET /api/v1/me/ip ") && later.lines().count() == 1,
+        "{later}"
+    );
     assert_eq!(std::fs::read_to_string(&moved).expect("kept"), log);
 }
 

@@ -129,12 +129,17 @@ async fn http_2_is_offered() {
     }
     // The limits of HTTP/1 hold here too: long bodies and long header blocks are refused.
     let long = vec![b' '; 20_000];
-    let request = http::Request::post("https://localhost/api/v1/login").header("content-type", "application/json");
+    let request =
+        http::Request::post("https://localhost/api/v1/login").header("content-type", "application/json");
     let request = request.body(Body::from(long)).expect("request");
     let response = sender.send_request(request).await.expect("answer");
     assert_eq!(response.status(), 400);
-    let request = http::Request::get("https://localhost/api/v1/auth/provider").header("x-long", "x".repeat(20_000));
-    match sender.send_request(request.body(Body::empty()).expect("request")).await {
+    let request =
+        http::Request::get("https://localhost/api/v1/auth/provider").header("x-long", "x".repeat(20_000));
+    match sender
+        .send_request(request.body(Body::empty()).expect("request"))
+        .await
+    {
         Ok(response) => assert_eq!(response.status(), 431),
         Err(error) => panic!("a refusal, not a broken connection: {error}"),
     }
@@ -167,11 +172,15 @@ async fn a_replaced_certificate_is_served_to_the_next_connection() {
     let certificates = Certificates::from_files(&old.cert, &old.key).expect("usable");
     let tls = certificates.server_config(TlsMin::default());
     let rig = Rig::with(|_, api| api.tls = Some(tls)).await;
-    let mut kept = connect(&rig, &old, rustls::ALL_VERSIONS, b"http/1.1").await.expect("TLS");
+    let mut kept = connect(&rig, &old, rustls::ALL_VERSIONS, b"http/1.1")
+        .await
+        .expect("TLS");
     std::fs::copy(&new.cert, &old.cert).expect("copied");
     std::fs::copy(&new.key, &old.key).expect("copied");
     certificates.reload();
-    connect(&rig, &new, rustls::ALL_VERSIONS, b"http/1.1").await.expect("the new certificate");
+    connect(&rig, &new, rustls::ALL_VERSIONS, b"http/1.1")
+        .await
+        .expect("the new certificate");
     let request = b"GET /api/v1/auth/provider HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     kept.write_all(request).await.expect("the old connection lives");
     let mut answer = String::new();

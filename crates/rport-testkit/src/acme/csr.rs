@@ -36,7 +36,9 @@ impl RequestedKey {
         let (attributes, key) = value(fields)?;
         let point = key.get(key.len().checked_sub(POINT)?..)?.to_vec();
 
-        let is_named = attributes.windows(host.len()).any(|bytes| bytes == host.as_bytes());
+        let is_named = attributes
+            .windows(host.len())
+            .any(|bytes| bytes == host.as_bytes());
         // The first byte of a bit string counts unused bits.
         let is_signed = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &point)
             .verify(info, signature.get(1..)?)

@@ -87,11 +87,14 @@ impl AcmeServer {
     pub async fn start() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("key")).expect("certificate");
+        let ca =
+            CertifiedIssuer::self_signed(params, KeyPair::generate().expect("key")).expect("certificate");
         let key = KeyPair::generate().expect("key");
         let own = CertificateParams::new(vec!["localhost".to_owned()]).expect("name");
         let own = own.signed_by(&key, &ca).expect("certificate");
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
         let address = listener.local_addr().expect("bound");
         let state = Arc::new(State {
             base: format!("https://localhost:{}", address.port()),

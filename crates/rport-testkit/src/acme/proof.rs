@@ -51,9 +51,13 @@ pub(super) async fn tls(at: SocketAddr, name: &str, expected: &str) -> Result<()
     let server_name = ServerName::try_from(name.to_owned()).map_err(|error| text(&error))?;
     let handshake = async {
         let socket = TcpStream::connect(at).await?;
-        TlsConnector::from(Arc::new(config)).connect(server_name, socket).await
+        TlsConnector::from(Arc::new(config))
+            .connect(server_name, socket)
+            .await
     };
-    let stream = tokio::time::timeout(LIMIT, handshake).await.map_err(|error| text(&error))?;
+    let stream = tokio::time::timeout(LIMIT, handshake)
+        .await
+        .map_err(|error| text(&error))?;
     let stream = stream.map_err(|error| text(&error))?;
     let connection = stream.get_ref().1;
     if connection.alpn_protocol() != Some(ALPN) {
@@ -107,6 +111,8 @@ impl ServerCertVerifier for AnyCertificate {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        tls::provider().signature_verification_algorithms.supported_schemes()
+        tls::provider()
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

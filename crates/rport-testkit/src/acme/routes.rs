@@ -45,7 +45,12 @@ impl State {
     fn answered(&self, outcome: Outcome) -> Response {
         let mut response = outcome.unwrap_or_else(|Problem(status, kind, detail)| {
             let body = json!({"type": format!("urn:ietf:params:acme:error:{kind}"), "detail": detail});
-            (status, [("content-type", "application/problem+json")], body.to_string()).into_response()
+            (
+                status,
+                [("content-type", "application/problem+json")],
+                body.to_string(),
+            )
+                .into_response()
         });
         let nonce = self.nonce().parse().expect("letters and digits");
         response.headers_mut().insert("replay-nonce", nonce);
@@ -93,7 +98,11 @@ impl State {
         let live = self.live.lock();
         match live.orders.get(order) {
             Some(found) if Some(found.account) == account => Ok(signed),
-            _ => Err(Problem(StatusCode::NOT_FOUND, "malformed", "no such order".to_owned())),
+            _ => Err(Problem(
+                StatusCode::NOT_FOUND,
+                "malformed",
+                "no such order".to_owned(),
+            )),
         }
     }
 
@@ -106,7 +115,11 @@ impl State {
             None if all("valid") => "ready",
             None => "pending",
         };
-        let names: Vec<Value> = order.names.iter().map(|name| json!({"type": "dns", "value": name})).collect();
+        let names: Vec<Value> = order
+            .names
+            .iter()
+            .map(|name| json!({"type": "dns", "value": name}))
+            .collect();
         let authorizations: Vec<String> = (0..order.authorizations.len())
             .map(|authz| format!("{base}/authorization/{at}/{authz}"))
             .collect();
@@ -166,7 +179,9 @@ async fn new_account(Shared(state): Server, uri: Uri, body: Bytes) -> Response {
         let known = live.accounts.iter().position(|account| account.jwk == jwk);
         let (status, at) = match known {
             Some(at) => (StatusCode::OK, at),
-            None if signed.payload["termsOfServiceAgreed"] != true => return Err(malformed("terms not agreed")),
+            None if signed.payload["termsOfServiceAgreed"] != true => {
+                return Err(malformed("terms not agreed"));
+            }
             None => {
                 live.accounts.push(Account { jwk });
                 live.counts.accounts += 1;
@@ -174,7 +189,12 @@ async fn new_account(Shared(state): Server, uri: Uri, body: Bytes) -> Response {
             }
         };
         let location = format!("{}/account/{at}", state.base);
-        Ok((status, [("location", location)], json_answer(&json!({"status": "valid"}))).into_response())
+        Ok((
+            status,
+            [("location", location)],
+            json_answer(&json!({"status": "valid"})),
+        )
+            .into_response())
     };
     state.answered(register())
 }
@@ -183,7 +203,10 @@ async fn new_order(Shared(state): Server, uri: Uri, body: Bytes) -> Response {
     let take = || {
         let (signed, account) = state.checked(&uri, &body)?;
         let account = account.ok_or_else(|| malformed("no account"))?;
-        let names = signed.payload["identifiers"].as_array().cloned().unwrap_or_default();
+        let names = signed.payload["identifiers"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
         let names: Vec<String> = names
             .iter()
             .filter(|name| name["type"] == "dns")
@@ -254,9 +277,18 @@ async fn respond(state: &Arc<State>, order: usize, at: usize, kind: &str, uri: &
     let (name, token, expected, http_at, tls_at) = {
         let live = state.live.lock();
         let found = &live.orders[order];
-        let authz = found.authorizations.get(at).ok_or_else(|| malformed("no such challenge"))?;
+        let authz = found
+            .authorizations
+            .get(at)
+            .ok_or_else(|| malformed("no such challenge"))?;
         let expected = live.accounts[found.account].jwk.key_authorization(&authz.token);
-        (authz.name.clone(), authz.token.clone(), expected, live.http_at, live.tls_at)
+        (
+            authz.name.clone(),
+            authz.token.clone(),
+            expected,
+            live.http_at,
+            live.tls_at,
+        )
     };
     let nobody = || Err("connection refused".to_owned());
     let found = match kind {

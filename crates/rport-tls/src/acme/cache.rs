@@ -46,7 +46,9 @@ impl Cache {
         for name in ACCOUNT {
             let path = self.folder.join(name);
             if let Some(pem) = read(&path)? {
-                return pkcs8(&pem).map(Some).map_err(|reason| AcmeError::File { path, reason });
+                return pkcs8(&pem)
+                    .map(Some)
+                    .map_err(|reason| AcmeError::File { path, reason });
             }
         }
         Ok(None)
@@ -92,7 +94,8 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, AcmeError> {
 
 /// Makes a usable certificate of a key followed by a chain. The text says why it cannot be used.
 pub(super) fn certified(key_and_chain: &[u8], host: &str) -> Result<Arc<CertifiedKey>, String> {
-    let key = PrivateKeyDer::from_pem_slice(key_and_chain).map_err(|error| format!("no private key: {error}"))?;
+    let key =
+        PrivateKeyDer::from_pem_slice(key_and_chain).map_err(|error| format!("no private key: {error}"))?;
     let chain = CertificateDer::pem_slice_iter(key_and_chain)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| error.to_string())?;
@@ -114,7 +117,9 @@ fn pkcs8(pem: &[u8]) -> Result<PrivatePkcs8KeyDer<'static>, String> {
     }
     let pair = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, key.secret_der());
     let pair = pair.map_err(|_| "it is no key of the curve P-256".to_owned())?;
-    let document = pair.to_pkcs8v1().map_err(|_| "it cannot be converted".to_owned())?;
+    let document = pair
+        .to_pkcs8v1()
+        .map_err(|_| "it cannot be converted".to_owned())?;
     Ok(PrivatePkcs8KeyDer::from(document.as_ref().to_vec()))
 }
 
@@ -143,14 +148,23 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("acme");
         let cache = Cache::open(&path).expect("folder");
-        let made = rcgen::generate_simple_self_signed(vec!["api.example.org".to_owned()]).expect("certificate");
+        let made =
+            rcgen::generate_simple_self_signed(vec!["api.example.org".to_owned()]).expect("certificate");
         let text = format!("{}{}", made.signing_key.serialize_pem(), made.cert.pem());
         assert!(cache.certificate("api.example.org").expect("readable").is_none());
         cache.save_certificate("api.example.org", &text).expect("written");
-        cache.save_certificate("other.example.org", &text).expect("written");
+        cache
+            .save_certificate("other.example.org", &text)
+            .expect("written");
         assert!(cache.certificate("api.example.org").expect("usable").is_some());
-        let error = cache.certificate("other.example.org").expect_err("another name").to_string();
-        assert!(error.contains("other.example.org") && error.contains("remove it"), "{error}");
+        let error = cache
+            .certificate("other.example.org")
+            .expect_err("another name")
+            .to_string();
+        assert!(
+            error.contains("other.example.org") && error.contains("remove it"),
+            "{error}"
+        );
         let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
         assert_eq!((mode(&path), mode(&path.join("api.example.org"))), (0o700, 0o600));
     }

@@ -154,22 +154,62 @@ mod tests {
             name: name.to_owned(),
             https_port,
         };
-        options.hosts = vec![host("api.example.org", Some(8443)), host("tunnels.example.org", None)];
+        options.hosts = vec![
+            host("api.example.org", Some(8443)),
+            host("tunnels.example.org", None),
+        ];
         let acme = Acme::open(options, Clock::system()).expect("folder");
         let check = |method: Method, host: &str, path: &str, status: u16, location: &str| {
-            let request = Request::builder().method(method).uri(path).header(header::HOST, host);
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
+                .header(header::HOST, host);
             let response = answer(&acme.inner, &request.body(()).expect("request"));
             let found = response.headers().get(header::LOCATION);
             let found = found.map_or("", |value| value.to_str().expect("text"));
-            assert_eq!((response.status().as_u16(), found), (status, location), "{host}{path}");
+            assert_eq!(
+                (response.status().as_u16(), found),
+                (status, location),
+                "{host}{path}"
+            );
         };
         let _open = acme.inner.challenges.open_http("abc", "abc.thumb");
         let well_known = "/.well-known/acme-challenge/";
-        check(Method::GET, "api.example.org", &format!("{well_known}abc"), 200, "");
-        check(Method::GET, "api.example.org", &format!("{well_known}other"), 404, "");
-        check(Method::GET, "API.example.org:80", "/x?y=1", 302, "https://api.example.org:8443/x?y=1");
-        check(Method::HEAD, "tunnels.example.org", "/", 302, "https://tunnels.example.org/");
-        check(Method::GET, "evil.example", "//evil.example", 302, "https://api.example.org:8443//evil.example");
+        check(
+            Method::GET,
+            "api.example.org",
+            &format!("{well_known}abc"),
+            200,
+            "",
+        );
+        check(
+            Method::GET,
+            "api.example.org",
+            &format!("{well_known}other"),
+            404,
+            "",
+        );
+        check(
+            Method::GET,
+            "API.example.org:80",
+            "/x?y=1",
+            302,
+            "https://api.example.org:8443/x?y=1",
+        );
+        check(
+            Method::HEAD,
+            "tunnels.example.org",
+            "/",
+            302,
+            "https://tunnels.example.org/",
+        );
+        check(
+            Method::GET,
+            "evil.example",
+            "//evil.example",
+            302,
+            "https://api.example.org:8443//evil.example",
+        );
         check(Method::POST, "api.example.org", "/x", 400, "");
     }
 }

@@ -105,13 +105,18 @@ async fn prove(
         if authorization.status == AuthorizationStatus::Valid {
             continue;
         }
-        let mut challenge = authorization.challenge(proof.kind()).ok_or(AcmeError::NoChallenge)?;
+        let mut challenge = authorization
+            .challenge(proof.kind())
+            .ok_or(AcmeError::NoChallenge)?;
         open.push(answer(&challenge, host, proof, challenges)?);
         // An authority that validates at once says here already that it could not.
-        challenge.set_ready().await.map_err(|error| AcmeError::Validation {
-            kind: proof.as_str(),
-            reason: error.to_string(),
-        })?;
+        challenge
+            .set_ready()
+            .await
+            .map_err(|error| AcmeError::Validation {
+                kind: proof.as_str(),
+                reason: error.to_string(),
+            })?;
     }
     Ok(open)
 }
@@ -134,7 +139,10 @@ async fn refusal(order: &mut Order) -> Option<String> {
     let mut authorizations = order.authorizations();
     while let Some(Ok(mut authorization)) = authorizations.next().await {
         let state = authorization.refresh().await.ok()?;
-        let problem = state.challenges.iter().find_map(|challenge| challenge.error.as_ref());
+        let problem = state
+            .challenges
+            .iter()
+            .find_map(|challenge| challenge.error.as_ref());
         if let Some(problem) = problem {
             return Some(problem.to_string());
         }

@@ -40,7 +40,11 @@ impl Renewal {
         let now = inner.clock.now();
         let (shortest, longest) = inner.options.retry;
         // With a port for HTTP the operator has said how names are to be proven.
-        let proof = if inner.options.http { Proof::Http } else { Proof::Tls };
+        let proof = if inner.options.http {
+            Proof::Http
+        } else {
+            Proof::Tls
+        };
         let hosts = inner.hosts.iter().map(|(name, certificates)| Host {
             name: name.clone(),
             certificates: Arc::clone(certificates),
@@ -97,7 +101,8 @@ impl Renewal {
             Err(error) => {
                 let pause = host.backoff.next();
                 host.due = now + TimeDelta::from_std(pause).unwrap_or(TimeDelta::hours(6));
-                if may_change_proof && matches!(error, AcmeError::Validation { .. } | AcmeError::NoChallenge) {
+                if may_change_proof && matches!(error, AcmeError::Validation { .. } | AcmeError::NoChallenge)
+                {
                     host.proof = proof.other();
                 }
                 // The next attempt logs in again: the account may be what is wrong.
@@ -114,7 +119,11 @@ impl Renewal {
         }
     }
 
-    async fn obtain(&mut self, host: &str, proof: Proof) -> Result<Arc<rustls::sign::CertifiedKey>, AcmeError> {
+    async fn obtain(
+        &mut self,
+        host: &str,
+        proof: Proof,
+    ) -> Result<Arc<rustls::sign::CertifiedKey>, AcmeError> {
         let account = match &self.account {
             Some(account) => account.clone(),
             None => self.log_in().await?,
@@ -145,7 +154,8 @@ impl Renewal {
                 Ok(key)
             })
             .await?;
-        let usable = Key::from_pkcs8_der(key.clone_key()).map_err(|error| AcmeError::Key(error.to_string()))?;
+        let usable =
+            Key::from_pkcs8_der(key.clone_key()).map_err(|error| AcmeError::Key(error.to_string()))?;
         let builder = Account::builder_with_http(Box::new(self.inner.http.clone()));
         let directory = self.inner.options.directory_url.clone();
         let logged_in = builder.create_from_key((usable, key.into()), directory).await;

@@ -137,10 +137,7 @@ pub(super) fn is_ip(host: &str) -> bool {
 }
 
 /// The lowest TLS version, `1.2` or `1.3`; an empty text is the default of the key.
-pub(super) fn tls_min(
-    text: &str,
-    default: rport_tls::TlsMin,
-) -> Result<rport_tls::TlsMin, String> {
+pub(super) fn tls_min(text: &str, default: rport_tls::TlsMin) -> Result<rport_tls::TlsMin, String> {
     match text {
         "" => Ok(default),
         "1.2" => Ok(rport_tls::TlsMin::V1_2),

@@ -415,7 +415,11 @@ impl ServerSection {
 
     fn check_acme(&self, document: &Document) {
         let url = &self.acme_directory_url;
-        if check::http_url(url).ok().and_then(|url| url.scheme_str().map(|scheme| scheme == "https")) != Some(true) {
+        if check::http_url(url)
+            .ok()
+            .and_then(|url| url.scheme_str().map(|scheme| scheme == "https"))
+            != Some(true)
+        {
             let text = format!("invalid url {url:?}: must be the https address of an ACME directory");
             document.error("server.acme_directory_url", text);
         }
