@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::attributes::AttributesStore;
 use crate::config::AgentConfig;
 use crate::connect::Connector;
+use crate::exec::Jobs;
 use crate::requests::Context;
 use crate::sysinfo::SystemFiles;
 use crate::watchdog::Watchdog;
@@ -65,8 +66,8 @@ pub struct Agent;
 impl Agent {
     /// Starts an agent. Must be called inside a tokio runtime.
     ///
-    /// Reads the attributes file, and creates nothing but `state.json` when the watchdog is configured. Stopping
-    /// `tasks`, or the returned handle, ends it.
+    /// Reads the attributes file, and creates nothing but `state.json` when the watchdog is configured; files of jobs
+    /// are made when the first job comes. Stopping `tasks`, or the returned handle, ends it, and the jobs with it.
     #[must_use]
     pub fn start(config: AgentConfig, tasks: &Tasks) -> AgentHandle {
         Self::start_at(config, tasks, Clock::system(), SystemFiles::default())
@@ -89,10 +90,12 @@ impl Agent {
         );
         let (state, watcher) = watch::channel(AgentState::Starting);
         let retry_now = Arc::new(Notify::new());
+        let config = Arc::new(config);
         let connector = Connector {
             context: Context {
-                config: Arc::new(config),
+                config: config.clone(),
                 attributes: Arc::new(attributes),
+                jobs: Jobs::start(config, clock.clone(), &tasks),
                 tasks: tasks.clone(),
             },
             session_id: session_id.clone(),

@@ -2,10 +2,10 @@
 //!
 //! The agent dials out, says what it is (`new_connection`), and from then on serves: it answers the server's requests
 //! and joins the channels the server opens to sockets on its side. It never listens on a port. It never trusts the
-//! server further than its configuration says: where tunnels may lead is decided here.
+//! server further than its configuration says: where tunnels may lead and what may run is decided here.
 //!
 //! Where to start reading: [`Agent::start`], then `connect` (the loop around everything), `session` (serving a
-//! link), `requests` (one file per request) and `tunnels`. [`config`] turns `rport.conf`, flags and environment into
+//! link), `requests` (one file per request), `tunnels` and `exec` (commands and scripts). [`config`] turns `rport.conf`, flags and environment into
 //! an [`AgentConfig`].
 //!
 //! ```no_run
@@ -23,6 +23,7 @@ pub mod attributes;
 pub mod cli;
 pub mod config;
 mod connect;
+mod exec;
 mod identity;
 mod keep_alive;
 mod requests;

@@ -16,6 +16,51 @@ pub const KIND_STDOUT: &str = "stdout";
 /// Kind of a channel with live standard error output of a job, opened by the agent.
 pub const KIND_STDERR: &str = "stderr";
 
+/// Kind of a channel with the result of a job that is too large for a request, opened by the agent.
+///
+/// Between our own programs only; the extra data is the job's id. The agent writes the JSON of
+/// [`Job`](crate::Job) and ends its direction. The server stores the result and answers as [`ResultVerdict`] says,
+/// then closes.
+pub const KIND_CMD_RESULT: &str = "cmd_result";
+
+/// A server's word on a result that came through a channel of kind [`KIND_CMD_RESULT`].
+///
+/// On the wire: `+` for stored, or `-` and a text, which is to be read like the text of a failure reply to
+/// [`CmdResult`](crate::to_server::CmdResult).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResultVerdict {
+    /// Stored for good; the agent may forget it.
+    Stored,
+    /// Not stored, and why.
+    Refused(String),
+}
+
+impl ResultVerdict {
+    /// Longest answer worth reading, in bytes.
+    pub const MAX_BYTES: usize = 4096;
+
+    /// Writes the answer.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Stored => b"+".to_vec(),
+            Self::Refused(text) => {
+                let mut bytes = format!("-{text}").into_bytes();
+                bytes.truncate(Self::MAX_BYTES);
+                bytes
+            }
+        }
+    }
+
+    /// Reads an answer; `None` if it is none, for example because the link ended before it.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        match bytes.split_first()? {
+            (b'+', _) => Some(Self::Stored),
+            (b'-', text) => Some(Self::Refused(String::from_utf8_lossy(text).into_owned())),
+            _ => None,
+        }
+    }
+}
+
 /// The text with which Go agents reject a target that their `tunnel_allowed` rules forbid.
 pub const REJECT_NOT_ALLOWED: &str = "not allowed with \"tunnel_allowed\" config";
 
@@ -108,4 +153,28 @@ pub enum ChannelTargetError {
     /// Behind the `/` stands neither `tcp` nor `udp`.
     #[error("channel target asks for unknown protocol {0:?}; tcp and udp are known")]
     UnknownProtocol(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_survives_the_wire() {
+        for verdict in [
+            ResultVerdict::Stored,
+            ResultVerdict::Refused(String::new()),
+            ResultVerdict::Refused("no such job".to_owned()),
+        ] {
+            assert_eq!(ResultVerdict::decode(&verdict.encode()), Some(verdict));
+        }
+        let long = ResultVerdict::Refused("ü".repeat(ResultVerdict::MAX_BYTES));
+        assert_eq!(long.encode().len(), ResultVerdict::MAX_BYTES);
+        assert!(matches!(
+            ResultVerdict::decode(&long.encode()),
+            Some(ResultVerdict::Refused(_))
+        ));
+        assert_eq!(ResultVerdict::decode(b""), None);
+        assert_eq!(ResultVerdict::decode(b"ok"), None);
+    }
 }

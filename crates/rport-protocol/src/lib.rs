@@ -5,7 +5,7 @@
 //!            first request new_connection, its reply: the remotes as started    to_server, handshake, remote
 //! requests   JSON payloads in SSH global requests, both ways                    request, to_client, to_server, json
 //! channels   server → agent "rport": one TCP stream, or one UDP tunnel          channel, udp
-//!            agent → server "session" (SFTP), "stdout", "stderr"                channel
+//!            agent → server "session" (SFTP), "stdout", "stderr", "cmd_result"  channel
 //! rules      the remote grammar, the agent's list of allowed targets            remote, tunnel_allowed
 //! ```
 //!
@@ -33,7 +33,7 @@ pub mod udp;
 mod url_reference;
 pub mod version;
 
-pub use channel::{ChannelTarget, ChannelTargetError};
+pub use channel::{ChannelTarget, ChannelTargetError, ResultVerdict};
 pub use handshake::{
     CardConfiguration, ClientConfiguration, ClientSection, CommandOrder, ConnectionSection,
     EncodingConfiguration, FileReceptionSection, GoFile, GoUrl, GoUserinfo, LogFile, LoggingSection,

@@ -75,6 +75,13 @@ pub mod texts {
     /// Refusal of a second `new_connection` on one link.
     pub const PLEASE_RECONNECT: &str = "unexpected connection request. please reconnect";
 
+    /// Starts a server's refusal of a job result that it cannot store at the moment. The agent keeps the result and
+    /// sends it again later; after any other refusal but [`UNKNOWN_REQUEST`] it gives the result up.
+    pub const TRY_LATER_PREFIX: &str = "try again later:";
+
+    /// Starts our agents' refusal of a job that they ran before and whose result the server has acknowledged.
+    pub const ALREADY_RUN_PREFIX: &str = "job was run already:";
+
     /// Makes the refusal of a client id that is connected already.
     pub fn already_connected(name: &str, id: &str) -> String {
         format!("{ALREADY_CONNECTED_PREFIX} {name} [{id}]")

@@ -180,3 +180,17 @@ fn resolve_one(alias: &str, parts: &[String]) -> Result<InterpreterAlias, Invali
         }),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::encoding::Charset;
+
+    #[test]
+    fn every_name_that_is_accepted_is_known_when_a_script_runs() {
+        for name in ENCODINGS {
+            assert!(Charset::find(name).is_some(), "{name}");
+            assert!(Charset::find(&name.to_uppercase()).is_some(), "{name}");
+        }
+    }
+}

@@ -35,7 +35,9 @@ impl AgentConfig {
                 },
             },
             remote_commands: self.report_commands(),
-            remote_scripts: RemoteScriptsSection { enabled: false },
+            remote_scripts: RemoteScriptsSection {
+                enabled: self.remote_scripts_enabled,
+            },
             monitoring: self.report_monitoring(),
             file_reception: FileReceptionSection {
                 enabled: false,
@@ -111,7 +113,7 @@ impl AgentConfig {
         let commands = &self.remote_commands;
         let texts = |list: &[Pattern]| Some(list.iter().map(|pattern| pattern.text.clone()).collect());
         RemoteCommandsSection {
-            enabled: false,
+            enabled: commands.enabled,
             send_back_limit: i64::try_from(commands.send_back_limit).unwrap_or(i64::MAX),
             allow: texts(&commands.allow),
             deny: texts(&commands.deny),

@@ -153,7 +153,12 @@ impl Connector {
         let LoggedIn { link, tasks, server } = logged_in;
         let connection = link.connection;
         // However this function is left, also by being dropped, `tasks` ends what serves the link.
-        let session = session::serve(link.incoming, self.context.clone(), tasks.0.clone());
+        let session = session::serve(
+            link.incoming,
+            connection.clone(),
+            self.context.clone(),
+            tasks.0.clone(),
+        );
         tasks.0.spawn("session", session);
 
         let started = Instant::now();
@@ -164,6 +169,7 @@ impl Connector {
         policy.accepted();
         self.accepted(&server, &remotes, started.elapsed());
 
+        let _results = self.context.jobs.use_link(&connection);
         let accepted_at = Instant::now();
         tokio::select! {
             biased;

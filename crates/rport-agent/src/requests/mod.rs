@@ -3,8 +3,10 @@
 //! A handler decodes, checks the local policy, acts, and returns the payload of a success or the text of a failure.
 //! Failures are texts because Go servers show them to their users, and compare a few of them.
 
+mod abort_cmd;
 mod check_port;
 mod check_tunnel_allowed;
+mod run_cmd;
 mod unavailable;
 mod update_client_metadata;
 
@@ -13,13 +15,15 @@ use std::sync::Arc;
 use rport_protocol::Request;
 use rport_protocol::texts::UNKNOWN_REQUEST;
 use rport_protocol::to_client::{
-    CheckPort, CheckTunnelAllowed, Ping, PutCapabilities, RefreshUpdatesStatus, RunCmd, UpdateClientMetadata,
-    Upload,
+    AbortCmd, CheckPort, CheckTunnelAllowed, Ping, PutCapabilities, RefreshUpdatesStatus, RunCmd,
+    UpdateClientMetadata, Upload,
 };
 use rport_runtime::Tasks;
+use rport_transport::Connection;
 
 use crate::attributes::AttributesStore;
 use crate::config::AgentConfig;
+use crate::exec::Jobs;
 
 /// The payload of a success, or the text of a failure.
 pub(crate) type Answer = Result<Vec<u8>, String>;
@@ -29,6 +33,7 @@ pub(crate) type Answer = Result<Vec<u8>, String>;
 pub(crate) struct Context {
     pub(crate) config: Arc<AgentConfig>,
     pub(crate) attributes: Arc<AttributesStore>,
+    pub(crate) jobs: Arc<Jobs>,
     pub(crate) tasks: Tasks,
 }
 
@@ -37,8 +42,8 @@ pub(crate) fn is_instant(name: &str) -> bool {
     matches!(name, Ping::NAME | PutCapabilities::NAME)
 }
 
-/// Serves one request.
-pub(crate) async fn handle(name: &str, payload: &[u8], context: &Context) -> Answer {
+/// Serves one request that came through `link`.
+pub(crate) async fn handle(name: &str, payload: &[u8], link: &Connection, context: &Context) -> Answer {
     match name {
         Ping::NAME => Ok(Ping::encode_reply(&())),
         PutCapabilities::NAME => put_capabilities(payload),
@@ -49,7 +54,8 @@ pub(crate) async fn handle(name: &str, payload: &[u8], context: &Context) -> Ans
         UpdateClientMetadata::NAME => {
             reply::<UpdateClientMetadata>(update_client_metadata::handle(payload, context).await)
         }
-        RunCmd::NAME => unavailable::run_cmd(),
+        RunCmd::NAME => reply::<RunCmd>(run_cmd::handle(payload, link, context).await),
+        AbortCmd::NAME => reply::<AbortCmd>(Ok(abort_cmd::handle(&decode(payload)?, context))),
         Upload::NAME => unavailable::upload(),
         RefreshUpdatesStatus::NAME => unavailable::refresh_updates_status(),
         _ => Err(UNKNOWN_REQUEST.to_owned()),

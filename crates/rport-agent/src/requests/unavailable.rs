@@ -6,11 +6,6 @@
 
 use super::Answer;
 
-/// Refuses a command.
-pub(super) fn run_cmd() -> Answer {
-    Err("remote commands execution is disabled".to_owned())
-}
-
 /// Refuses a file.
 pub(super) fn upload() -> Answer {
     Err("uploads are disabled on this client, check [file-reception] enabled option".to_owned())

@@ -6,7 +6,7 @@ mod tests;
 use std::sync::Arc;
 
 use rport_runtime::Tasks;
-use rport_transport::{Event, Incoming, IncomingRequest};
+use rport_transport::{Connection, Event, Incoming, IncomingRequest};
 use tokio::sync::Semaphore;
 use tracing::debug;
 
@@ -21,19 +21,21 @@ const MAX_REQUESTS: usize = 64;
 ///
 /// Must run from the moment the link is up: servers ask and open channels before they answer `new_connection`.
 /// Requests run beside each other, so a slow one never holds up a `ping`; the transport keeps the replies in order.
-pub(crate) async fn serve(mut incoming: Incoming, context: Context, link_tasks: Tasks) {
+pub(crate) async fn serve(mut incoming: Incoming, link: Connection, context: Context, link_tasks: Tasks) {
     let permits = Arc::new(Semaphore::new(MAX_REQUESTS));
     let allowed = Arc::new(context.config.client.tunnel_allowed.clone());
     while let Some(event) = incoming.next().await {
         match event {
-            Event::Request(request) if requests::is_instant(&request.name) => answer(request, &context).await,
+            Event::Request(request) if requests::is_instant(&request.name) => {
+                answer(request, &link, &context).await;
+            }
             Event::Request(request) => {
                 let Ok(permit) = permits.clone().acquire_owned().await else {
                     return;
                 };
-                let context = context.clone();
+                let (link, context) = (link.clone(), context.clone());
                 link_tasks.spawn("request", async move {
-                    answer(request, &context).await;
+                    answer(request, &link, &context).await;
                     drop(permit);
                 });
             }
@@ -45,8 +47,8 @@ pub(crate) async fn serve(mut incoming: Incoming, context: Context, link_tasks: 
     }
 }
 
-async fn answer(request: IncomingRequest, context: &Context) {
-    let answer = requests::handle(&request.name, &request.payload, context).await;
+async fn answer(request: IncomingRequest, link: &Connection, context: &Context) {
+    let answer = requests::handle(&request.name, &request.payload, link, context).await;
     match answer {
         Ok(payload) => request.succeed(payload),
         Err(text) => {

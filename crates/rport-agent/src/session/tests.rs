@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use rport_runtime::Clock;
 use rport_transport::{Connection, Link, LinkOptions, Reply, pair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
@@ -12,6 +13,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::attributes::AttributesStore;
 use crate::config;
+use crate::exec::Jobs;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -31,12 +33,17 @@ impl Server {
             config.client.attributes_file.clone(),
             config.client.attributes.clone(),
         );
+        let config = Arc::new(config);
         let context = Context {
-            config: Arc::new(config),
+            config: config.clone(),
             attributes: Arc::new(attributes),
+            jobs: Jobs::start(config, Clock::system(), &tasks),
             tasks: tasks.clone(),
         };
-        tasks.spawn("session", serve(agent.incoming, context, tasks.clone()));
+        tasks.spawn(
+            "session",
+            serve(agent.incoming, agent.connection.clone(), context, tasks.clone()),
+        );
         Self {
             link,
             _agent: agent.connection,
@@ -89,7 +96,13 @@ async fn answers_are_those_of_a_go_agent() {
         ),
         ("refresh_updates_status", "null", ok("null")),
         ("keepalive@openssh.com", "", err("unknown request")),
-        ("run_cmd", "{}", err("remote commands execution is disabled")),
+        ("run_cmd", "{}", err("command is not allowed: ")),
+        (
+            "run_cmd",
+            r#"{"command":"id","is_script":true}"#,
+            err("remote scripts are disabled"),
+        ),
+        ("abort_cmd", r#"{"jid":"x"}"#, ok(r#"{"state":"unknown"}"#)),
         (
             "upload",
             "{}",

@@ -1,5 +1,6 @@
 //! Requests the server sends to an agent. Go agents serve them one after another.
 
+mod abort_cmd;
 mod check_port;
 mod check_tunnel_allowed;
 mod ping_client;
@@ -9,6 +10,7 @@ mod run_cmd;
 mod update_client_metadata;
 mod upload;
 
+pub use abort_cmd::{AbortCmd, AbortCmdReply, AbortState};
 pub use check_port::{CheckPort, CheckPortReply};
 pub use check_tunnel_allowed::{CheckTunnelAllowed, CheckTunnelAllowedReply};
 pub use ping_client::Ping;

@@ -436,7 +436,7 @@ fn labels_and_aliases_keep_their_values() {
 }
 
 #[test]
-fn the_report_has_no_secrets_and_promises_nothing() {
+fn the_report_has_no_secrets_and_promises_what_there_is() {
     let config = ok(&client(
         "auth = 'user:hunter2'\nproxy = 'http://joe:hunter2@proxy:3128'\nremotes = ['22']\n\
          [connection]\nheaders = ['Authorization: Basic hunter2', 'X-Foo: bar']\n\
@@ -444,9 +444,8 @@ fn the_report_has_no_secrets_and_promises_nothing() {
     ));
     let attributes = config.client.attributes.clone();
     let report = config.report(&attributes);
-    assert!(
-        !report.remote_commands.enabled && !report.remote_scripts.enabled && !report.file_reception.enabled
-    );
+    assert!(report.remote_commands.enabled && report.remote_scripts.enabled);
+    assert!(!report.file_reception.enabled, "no files are received yet");
     assert_eq!(report.monitoring.lan_card.as_ref().unwrap().max_speed, 1000);
     assert!(report.logging.log_file.file.is_some());
     assert_eq!(report.client.auth_user, "user");
