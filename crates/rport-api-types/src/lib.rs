@@ -8,9 +8,13 @@
 
 pub mod api_session;
 pub mod api_token;
+pub mod attributes;
 pub mod client;
 pub mod client_auth;
+pub mod client_group;
+pub mod client_tag;
 pub mod login;
 pub mod me;
 pub mod status;
+pub mod stored_tunnel;
 pub mod tunnel;

@@ -2,6 +2,8 @@
 //!
 //! Source: rest-api.md 17, storage.md 4.2 and 5.4.
 
+mod view;
+
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
@@ -9,6 +11,8 @@ use crate::{
     ClientGroupId, ClientRecord, Error, Glob, Result,
     list::{FieldsSpec, FilterSpec, ListSpec, SortSpec, Value as Member},
 };
+
+pub use view::ClientGroupView;
 
 /// Longest id, in bytes.
 const MAX_ID: usize = 30;

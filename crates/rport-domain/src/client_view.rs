@@ -17,7 +17,7 @@ pub struct ClientView {
     /// When the client last gave a sign of life; none until the first ping of this server process.
     pub last_heartbeat_at: Option<DateTime<FixedOffset>>,
     /// Client groups it belongs to. May be left empty when the query does not need `groups`.
-    pub groups: Vec<String>,
+    pub groups: Arc<[String]>,
 }
 
 /// Members of a client in answers, in their order. `ip_addresses` is the name for asking; the member itself is called

@@ -7,11 +7,13 @@
 
 pub mod access;
 mod api_token;
+mod attributes;
 mod audit;
 mod client;
 pub mod client_auth;
 mod client_details;
 mod client_group;
+mod client_tag;
 mod client_view;
 mod error;
 mod glob;
@@ -30,14 +32,16 @@ pub mod tunnel_rules;
 mod user;
 
 pub use api_token::{TokenScope, UnknownScope};
+pub use attributes::Attributes;
 pub use audit::{AUDIT_LIST, AUDIT_USERNAME, AuditAction, AuditApplication, AuditEntry};
 pub use client::{ClientRecord, ConnectionState};
 pub use client_auth::{CLIENT_AUTH_LIST, ClientAuthView, StoredPassword};
 pub use client_details::ClientDetails;
 pub use client_group::{
     CLIENT_GROUP_FIELDS, CLIENT_GROUP_LIST, ClientGroup, ClientGroupMatcher, ClientGroupParams,
-    client_group_not_found,
+    ClientGroupView, client_group_not_found,
 };
+pub use client_tag::{CLIENT_TAG_FIELDS, CLIENT_TAG_LIST, ClientTag};
 pub use client_view::{CLIENT_FIELDS, CLIENT_LIST, ClientView};
 pub use error::{Error, Kind, Result};
 pub use glob::Glob;

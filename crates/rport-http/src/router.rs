@@ -19,7 +19,8 @@ use crate::layers::{
 };
 use crate::routes::metrics::MetricsPage;
 use crate::routes::{
-    api_tokens, auth, clients, clients_auth, login, me, metrics, openapi, sessions, status, tunnels,
+    api_tokens, attributes, auth, client_groups, clients, clients_auth, login, me, metrics, openapi,
+    sessions, status, stored_tunnels, tunnels,
 };
 use crate::state::ApiState;
 use crate::static_files::StaticFiles;
@@ -40,6 +41,8 @@ use crate::static_files::StaticFiles;
         (name = "me", description = "The user behind the request."),
         (name = "users", description = "Who may log in."),
         (name = "clients", description = "The managed machines."),
+        (name = "client-groups", description = "Clients chosen by what they are."),
+        (name = "stored-tunnels", description = "Saved tunnel definitions."),
         (name = "clients-auth", description = "What agents log in with."),
         (name = "tunnels", description = "Ports of the server that lead to a client."),
     ),
@@ -81,6 +84,21 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(routes!(api_tokens::delete_of_user))
         .routes(routes!(clients::list))
         .routes(routes!(clients::get, clients::delete))
+        .routes(routes!(clients::set_acl))
+        .routes(routes!(attributes::get, attributes::set))
+        .routes(routes!(attributes::tags))
+        .routes(routes!(stored_tunnels::list, stored_tunnels::add))
+        .routes(routes!(
+            stored_tunnels::get,
+            stored_tunnels::put,
+            stored_tunnels::delete
+        ))
+        .routes(routes!(client_groups::list, client_groups::add))
+        .routes(routes!(
+            client_groups::get,
+            client_groups::put,
+            client_groups::delete
+        ))
         .routes(routes!(clients_auth::bind))
         .routes(routes!(clients_auth::list, clients_auth::add))
         .routes(routes!(

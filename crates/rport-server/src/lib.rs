@@ -10,6 +10,7 @@ mod about;
 mod actor;
 mod audit;
 mod client_auth;
+mod client_groups;
 mod client_listener;
 mod clients;
 mod error;
@@ -20,6 +21,7 @@ mod metrics_names;
 mod options;
 mod safe_write;
 mod server;
+mod stored_tunnels;
 mod tunnels;
 mod users;
 
@@ -31,6 +33,7 @@ pub use client_auth::{
     ClientIdBinding, DatabaseOptions, DatabaseServer, MAX_GRACE, NewClientAuth, NewPassword, Pair,
     PasswordHashing, UnknownWord,
 };
+pub use client_groups::ClientGroups;
 pub use clients::Clients;
 pub use error::StartError;
 pub use login::{LoggedIn, Login, MadeApiToken, NewApiToken, RequestOrigin, UserEvent};
@@ -41,6 +44,7 @@ pub use options::{
 };
 pub use rport_store::{ApiSession, ApiToken};
 pub use server::{Parts, Server};
+pub use stored_tunnels::StoredTunnels;
 pub use tunnels::{ClientTunnel, Tunnels};
 pub use users::{UserHash, UserOptions, UserSource, UserTableNames};
 

@@ -14,11 +14,13 @@ use crate::actor::Actor;
 use crate::audit::Audit;
 use crate::audit::logins::LoginAudit;
 use crate::client_auth::{self, ClientAuths, Gate, Needs};
+use crate::client_groups::{ClientGroups, Memberships};
 use crate::client_listener::ClientListener;
 use crate::clients::{self, Clients, Registry, Sessions, Shared};
 use crate::error::StartError;
 use crate::login::{Bans, Login, LoginParts, Waits};
 use crate::options::Options;
+use crate::stored_tunnels::StoredTunnels;
 use crate::tunnels::Tunnels;
 use crate::users::{self, Passwords};
 
@@ -46,6 +48,8 @@ pub struct Server {
 struct Inner {
     listener: Arc<ClientListener>,
     clients: Clients,
+    client_groups: ClientGroups,
+    stored_tunnels: StoredTunnels,
     tunnels: Tunnels,
     login: Option<Login>,
     client_auth: ClientAuths,
@@ -94,11 +98,14 @@ impl Server {
         let left = store.clients().disconnect_all(clock.now_local()).await?;
         let records = store.clients().all().await?;
         tracing::info!(clients = records.len(), were_connected = left, "clients loaded");
+        let memberships = Arc::new(Memberships::new(store.client_groups().all().await?));
         let registry = Arc::new(Registry::new(
             store.clients().clone(),
             records,
             !options.clients.auth_multiuse,
+            memberships.clone(),
         ));
+        let audit = Audit::new(store.audit_log().clone(), options.audit, clock.clone());
         let client_auth = ClientAuths::new(
             options.client_auth,
             Needs {
@@ -170,10 +177,24 @@ impl Server {
             tasks.spawn("session_cleanup", remove_expired_sessions(login, tasks.clone()));
         }
         tasks.spawn("client_auth_upkeep", client_auth.clone().keep_up());
-        let clients = Clients::new(registry);
+        let client_groups = ClientGroups::new(
+            store.client_groups().clone(),
+            memberships,
+            registry.clone(),
+            audit.clone(),
+        );
+        let stored_tunnels = StoredTunnels::new(
+            store.stored_tunnels().clone(),
+            registry.clone(),
+            audit.clone(),
+            clock,
+        );
+        let clients = Clients::new(registry, store.stored_tunnels().clone(), login.clone(), audit);
         let inner = Inner {
             listener,
             clients,
+            client_groups,
+            stored_tunnels,
             tunnels,
             login,
             client_auth,
@@ -196,6 +217,16 @@ impl Server {
     /// The clients.
     pub fn clients(&self) -> &Clients {
         &self.inner.clients
+    }
+
+    /// The client groups.
+    pub fn client_groups(&self) -> &ClientGroups {
+        &self.inner.client_groups
+    }
+
+    /// The stored tunnels.
+    pub fn stored_tunnels(&self) -> &StoredTunnels {
+        &self.inner.stored_tunnels
     }
 
     /// The tunnels.

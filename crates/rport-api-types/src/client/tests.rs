@@ -15,7 +15,7 @@ fn view() -> ClientView {
     ClientView {
         record: Arc::new(record),
         last_heartbeat_at: None,
-        groups: Vec::new(),
+        groups: Arc::default(),
     }
 }
 

@@ -118,7 +118,7 @@ fn every_filter_and_sort_has_a_value() {
     let view = ClientView {
         record: Arc::new(record),
         last_heartbeat_at: None,
-        groups: vec!["x".into()],
+        groups: Arc::from(["x".to_owned()]),
     };
     let names = CLIENT_LIST
         .filters

@@ -1,13 +1,15 @@
 //! The managed machines.
 
 use axum::extract::Path;
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use rport_api_types::client::Client;
-use rport_domain::{CLIENT_FIELDS, CLIENT_LIST, ClientId};
+use rport_api_types::client::{Client, ClientAclChange};
+use rport_domain::{CLIENT_FIELDS, CLIENT_LIST, ClientId, Error};
 
 use crate::answer::{Data, Listed};
+use crate::body::Json;
 use crate::ctx::Ctx;
-use crate::error::{ApiResult, Failure};
+use crate::error::{ApiError, ApiResult, Failure};
 use crate::list_query::{FieldsParams, ListParams, QueryPairs};
 
 /// List clients.
@@ -56,7 +58,7 @@ pub(crate) async fn get(ctx: Ctx, Path(id): Path<ClientId>, query: QueryPairs) -
 
 /// Forget a client.
 ///
-/// The client must be disconnected. It is known again when it returns.
+/// The client must be disconnected. Its stored tunnels are removed with it. It is known again when it returns.
 #[utoipa::path(
     delete, path = "/clients/{client_id}", tag = "clients", operation_id = "delete_client",
     params(("client_id" = String, Path)),
@@ -70,5 +72,38 @@ pub(crate) async fn get(ctx: Ctx, Path(id): Path<ClientId>, query: QueryPairs) -
 )]
 pub(crate) async fn delete(ctx: Ctx, Path(id): Path<ClientId>) -> ApiResult<StatusCode> {
     ctx.server().clients().delete(&ctx.actor, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Choose who may access a client.
+///
+/// Only for administrators. Replaces the list of user groups. Members of user groups that a client group of the client
+/// allows keep their access.
+#[utoipa::path(
+    post, path = "/clients/{client_id}/acl", tag = "clients", operation_id = "set_client_acl",
+    params(("client_id" = String, Path)),
+    request_body = ClientAclChange,
+    responses(
+        (status = 204),
+        (status = 400, body = Failure, description = "The body is not understood, or there is only the one user of \
+            the configuration."),
+        (status = 401, body = Failure),
+        (status = 403, body = Failure, description = "The caller is no administrator."),
+        (status = 404, body = Failure, description = "There is no such client, or there is no such user group."),
+        (status = 503, body = Failure, description = "The database with the users does not answer."),
+    )
+)]
+pub(crate) async fn set_acl(
+    ctx: Ctx,
+    Path(id): Path<ClientId>,
+    body: Result<Json<ClientAclChange>, Response>,
+) -> Result<StatusCode, Response> {
+    let refusal = |error: Error| ApiError::from(error).into_response();
+    let clients = ctx.server().clients();
+    clients.get(&ctx.actor, &id).map_err(refusal)?;
+    ctx.actor.require_admin().map_err(refusal)?;
+    let Json(change) = body?;
+    let groups = change.allowed_user_groups.unwrap_or_default();
+    clients.set_acl(&ctx.actor, &id, groups).await.map_err(refusal)?;
     Ok(StatusCode::NO_CONTENT)
 }

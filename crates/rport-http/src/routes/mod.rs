@@ -1,7 +1,9 @@
 //! One file per resource. A route reads its input, calls one service and wraps the answer.
 
 pub(crate) mod api_tokens;
+pub(crate) mod attributes;
 pub(crate) mod auth;
+pub(crate) mod client_groups;
 pub(crate) mod clients;
 pub(crate) mod clients_auth;
 pub(crate) mod login;
@@ -10,4 +12,5 @@ pub(crate) mod metrics;
 pub(crate) mod openapi;
 pub(crate) mod sessions;
 pub(crate) mod status;
+pub(crate) mod stored_tunnels;
 pub(crate) mod tunnels;

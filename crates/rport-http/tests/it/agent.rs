@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 
 use rport_protocol::Request;
-use rport_protocol::to_client::{CheckPort, CheckPortReply, CheckTunnelAllowed, CheckTunnelAllowedReply};
+use rport_protocol::to_client::{
+    CheckPort, CheckPortReply, CheckTunnelAllowed, CheckTunnelAllowedReply, UpdateClientMetadata,
+    UpdateClientMetadataReply,
+};
 use rport_protocol::to_server::NewConnection;
 use rport_runtime::{Secret, Tasks};
 use rport_transport::{
@@ -16,6 +19,11 @@ use crate::rig::PATIENCE;
 
 /// The target port on which, the agent says, nothing listens.
 pub(crate) const CLOSED_PORT: &str = "127.0.0.1:9";
+
+/// The tag with which the agent refuses attributes.
+pub(crate) const UNWANTED_TAG: &str = "unwanted";
+/// The tag with which the agent does as agents before 0.9.7 do.
+pub(crate) const OLD_AGENT_TAG: &str = "old agent";
 
 /// A connected agent. Dropping it cuts the link.
 pub(crate) struct Agent {
@@ -79,6 +87,20 @@ fn answer(request: IncomingRequest) {
             let reply = CheckPortReply {
                 open,
                 err_msg: String::new(),
+            };
+            request.succeed(serde_json::to_vec(&reply).expect("JSON"));
+        }
+        UpdateClientMetadata::NAME => {
+            let asked = UpdateClientMetadata::decode(&request.payload).expect("the server's own request");
+            let has = |tag: &str| asked.tags.iter().flatten().any(|own| own == tag);
+            if has(UNWANTED_TAG) {
+                return request.fail("attributes file path not set");
+            }
+            if has(OLD_AGENT_TAG) {
+                return request.fail("unknown request");
+            }
+            let reply = UpdateClientMetadataReply {
+                status: "OK".to_owned(),
             };
             request.succeed(serde_json::to_vec(&reply).expect("JSON"));
         }

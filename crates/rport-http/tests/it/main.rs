@@ -2,6 +2,8 @@
 
 mod access;
 mod agent;
+mod attributes;
+mod client_groups;
 mod clients;
 mod hardening;
 mod layers;
@@ -9,5 +11,6 @@ mod login;
 mod openapi;
 mod rig;
 mod sessions;
+mod stored_tunnels;
 mod tls;
 mod tunnels;

@@ -2,7 +2,9 @@
 //!
 //! Start reading at `session.rs`, the life of one connection; `admission.rs` is its most delicate moment.
 
+mod acl;
 mod admission;
+mod attributes;
 mod cleanup;
 mod inbound;
 mod link;
@@ -10,6 +12,7 @@ mod liveness;
 mod registry;
 mod service;
 mod session;
+mod tags;
 mod version;
 
 pub(crate) use cleanup::purge;

@@ -7,39 +7,54 @@
 //! Saving goes through [`Registry::save`], which writes whatever the registry says at the moment of writing. Two
 //! savers of one client can therefore never overtake each other with old contents.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use chrono::{DateTime, FixedOffset};
 use metrics::gauge;
 use parking_lot::{Mutex, RwLock};
-use rport_domain::{ClientAuthId, ClientId, ClientRecord, ConnectionId};
+use rport_domain::{ClientAuthId, ClientId, ClientRecord, ClientView, ConnectionId, access};
 use rport_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use super::ClientLink;
+use crate::client_groups::{GroupSet, Membership, Memberships};
 use crate::metrics_names::{CLIENTS_CONNECTED, CLIENTS_KNOWN};
 
 /// All clients of this node.
 pub(crate) struct Registry {
     store: rport_store::Clients,
     clients: RwLock<HashMap<ClientId, Arc<Client>>>,
+    /// The clients that have a record, in the order of lists. Innermost of all locks.
+    order: Mutex<Order>,
+    memberships: Arc<Memberships>,
     /// Which clients use a client auth id; kept only where ids may not be shared.
     auth_users: Option<Mutex<HashMap<ClientAuthId, HashSet<ClientId>>>>,
     next_connection: AtomicU64,
     connected: AtomicUsize,
 }
 
+/// Clients sorted by id, without regard to case.
+#[derive(Default)]
+struct Order {
+    sorted: BTreeMap<(String, ClientId), Arc<Client>>,
+    /// The same as a list, made when it is asked for and shared until clients come or go.
+    snapshot: Option<Arc<[Arc<Client>]>>,
+}
+
 /// One client: its record and its seat.
 pub(crate) struct Client {
     pub(crate) id: ClientId,
+    memberships: Arc<Memberships>,
     state: Mutex<State>,
 }
 
 struct State {
     /// Missing while the first connection of a new client is being looked at.
     record: Option<Arc<ClientRecord>>,
+    /// What the record made it belong to; forgotten whenever the record changes.
+    membership: Option<Arc<Membership>>,
     seat: Option<Arc<Seat>>,
     last_heartbeat_at: Option<DateTime<FixedOffset>>,
     last_tunnel: u64,
@@ -62,17 +77,25 @@ pub(crate) struct Seat {
 impl Registry {
     /// A registry of these records; nobody is connected. `exclusive_auth` says that two clients may not use the same
     /// client auth id.
-    pub(crate) fn new(store: rport_store::Clients, records: Vec<ClientRecord>, exclusive_auth: bool) -> Self {
+    pub(crate) fn new(
+        store: rport_store::Clients,
+        records: Vec<ClientRecord>,
+        exclusive_auth: bool,
+        memberships: Arc<Memberships>,
+    ) -> Self {
         let registry = Self {
             store,
             clients: RwLock::new(HashMap::with_capacity(records.len())),
+            order: Mutex::default(),
+            memberships,
             auth_users: exclusive_auth.then(Mutex::default),
             next_connection: AtomicU64::new(1),
             connected: AtomicUsize::new(0),
         };
         for record in records {
             registry.note_auth(&record);
-            let client = Arc::new(Client::new(record.id.clone(), Some(Arc::new(record))));
+            let client = Arc::new(registry.client(record.id.clone(), Some(Arc::new(record))));
+            registry.order.lock().insert(&client);
             registry.clients.write().insert(client.id.clone(), client);
         }
         registry.publish_counts();
@@ -97,13 +120,33 @@ impl Registry {
         let mut clients = self.clients.write();
         clients
             .entry(id.clone())
-            .or_insert_with(|| Arc::new(Client::new(id.clone(), None)))
+            .or_insert_with(|| Arc::new(self.client(id.clone(), None)))
             .clone()
     }
 
     /// All clients, in no order. Cheap: nothing is copied but pointers.
     pub(crate) fn all(&self) -> Vec<Arc<Client>> {
         self.clients.read().values().cloned().collect()
+    }
+
+    /// The clients that have a record, sorted by id without regard to case. Usually costs nothing.
+    pub(crate) fn known(&self) -> Arc<[Arc<Client>]> {
+        let mut order = self.order.lock();
+        if let Some(snapshot) = &order.snapshot {
+            return snapshot.clone();
+        }
+        let snapshot: Arc<[Arc<Client>]> = order.sorted.values().cloned().collect();
+        order.snapshot = Some(snapshot.clone());
+        snapshot
+    }
+
+    /// The client groups of this moment.
+    pub(crate) fn groups(&self) -> Arc<GroupSet> {
+        self.memberships.current()
+    }
+
+    fn client(&self, id: ClientId, record: Option<Arc<ClientRecord>>) -> Client {
+        Client::new(id, record, self.memberships.clone())
     }
 
     /// Connected and known clients.
@@ -132,13 +175,21 @@ impl Registry {
     /// Seats a connection whose request was accepted: from now on the client is connected. `record` makes the new
     /// record of the present one.
     ///
-    /// Returns `false`, and changes nothing, if another connection has taken the seat meanwhile.
+    /// Returns `false`, and changes nothing, if another connection has taken the seat meanwhile, or if the client was
+    /// removed just before this connection sat down.
     pub(crate) fn admit(
         &self,
-        client: &Client,
+        client: &Arc<Client>,
         seat: &Arc<Seat>,
         record: impl FnOnce(Option<Arc<ClientRecord>>) -> ClientRecord,
     ) -> bool {
+        // Somebody sits there, so it cannot be removed from now on.
+        if !self
+            .find(&client.id)
+            .is_some_and(|known| Arc::ptr_eq(&known, client))
+        {
+            return false;
+        }
         {
             let mut state = client.state.lock();
             if !state
@@ -149,12 +200,14 @@ impl Registry {
                 return false;
             }
             let old = state.record.take();
-            if let Some(old) = &old {
-                self.forget_auth(old);
+            match &old {
+                Some(old) => self.forget_auth(old),
+                None => self.order.lock().insert(client),
             }
             let record = record(old);
             self.note_auth(&record);
             state.record = Some(Arc::new(record));
+            state.membership = None;
             seat.admitted.store(true, Ordering::Release);
         }
         self.connected.fetch_add(1, Ordering::Relaxed);
@@ -178,6 +231,7 @@ impl Registry {
                 (false, false)
             } else {
                 state.seat = None;
+                state.membership = None;
                 let unknown = state.record.is_none();
                 let connected = state
                     .record
@@ -211,6 +265,7 @@ impl Registry {
     /// Gives a client to other credentials; `false` if it is not known any more. Follow with [`Registry::save`].
     pub(crate) fn rebind(&self, client: &Client, auth: &ClientAuthId) -> bool {
         let mut state = client.state.lock();
+        state.membership = None;
         let Some(record) = state.record.as_mut() else {
             return false;
         };
@@ -236,6 +291,7 @@ impl Registry {
         {
             clients.remove(&client.id);
         }
+        self.order.lock().remove(client);
         drop(state);
         drop(clients);
         self.publish_counts();
@@ -283,16 +339,41 @@ impl Registry {
     }
 }
 
+impl Order {
+    fn key(client: &Client) -> (String, ClientId) {
+        (client.id.as_str().to_lowercase(), client.id.clone())
+    }
+
+    fn insert(&mut self, client: &Arc<Client>) {
+        self.sorted.insert(Self::key(client), client.clone());
+        self.snapshot = None;
+    }
+
+    fn remove(&mut self, client: &Arc<Client>) {
+        let key = Self::key(client);
+        if self
+            .sorted
+            .get(&key)
+            .is_some_and(|known| Arc::ptr_eq(known, client))
+        {
+            self.sorted.remove(&key);
+            self.snapshot = None;
+        }
+    }
+}
+
 impl Client {
-    fn new(id: ClientId, record: Option<Arc<ClientRecord>>) -> Self {
+    fn new(id: ClientId, record: Option<Arc<ClientRecord>>, memberships: Arc<Memberships>) -> Self {
         let state = State {
             record,
+            membership: None,
             seat: None,
             last_heartbeat_at: None,
             last_tunnel: 0,
         };
         Self {
             id,
+            memberships,
             state: Mutex::new(state),
         }
     }
@@ -302,9 +383,52 @@ impl Client {
         self.state.lock().record.clone()
     }
 
-    /// The last sign of life the API shows.
-    pub(crate) fn last_heartbeat_at(&self) -> Option<DateTime<FixedOffset>> {
-        self.state.lock().last_heartbeat_at
+    /// The client as users see it, with its groups only if `groups` are given.
+    pub(crate) fn view(&self, groups: Option<&GroupSet>) -> Option<ClientView> {
+        let mut state = self.state.lock();
+        let State {
+            record,
+            membership,
+            last_heartbeat_at,
+            ..
+        } = &mut *state;
+        let record = record.clone()?;
+        Some(ClientView {
+            groups: groups
+                .map(|groups| groups.membership(membership, &record).groups.clone())
+                .unwrap_or_default(),
+            record,
+            last_heartbeat_at: *last_heartbeat_at,
+        })
+    }
+
+    /// What it belongs to, and whether it is connected.
+    pub(crate) fn membership(&self, groups: &GroupSet) -> Option<(Arc<Membership>, bool)> {
+        let mut state = self.state.lock();
+        let State {
+            record, membership, ..
+        } = &mut *state;
+        let record = record.as_ref()?;
+        let membership = groups.membership(membership, record);
+        Some((membership, record.disconnected_at.is_none()))
+    }
+
+    /// Whether a user of these groups may access it: by its own list, or by that of a client group it belongs to.
+    pub(crate) fn allows(&self, user_groups: &[String]) -> bool {
+        let groups = self.memberships.current();
+        let mut state = self.state.lock();
+        let State {
+            record, membership, ..
+        } = &mut *state;
+        let Some(record) = record.as_ref() else {
+            return false;
+        };
+        let own = record.details.allowed_user_groups.as_deref();
+        if groups.is_empty() {
+            return access::may_access(user_groups, own, []);
+        }
+        let membership = groups.membership(membership, record);
+        access::may_access(user_groups, own, [membership.allowed_user_groups.as_slice()])
     }
 
     pub(crate) fn heard(&self, at: DateTime<FixedOffset>) {
@@ -313,11 +437,9 @@ impl Client {
 
     /// Changes the record, if there is one. Readers who hold the old one keep it.
     pub(crate) fn update<T>(&self, change: impl FnOnce(&mut ClientRecord) -> T) -> Option<T> {
-        self.state
-            .lock()
-            .record
-            .as_mut()
-            .map(|record| change(Arc::make_mut(record)))
+        let mut state = self.state.lock();
+        state.membership = None;
+        state.record.as_mut().map(|record| change(Arc::make_mut(record)))
     }
 
     /// The link to the agent, while it is connected.

@@ -23,7 +23,7 @@ fn registry(records: Vec<ClientRecord>, exclusive: bool) -> (Registry, tempfile:
     })
     .expect("opens");
     (
-        Registry::new(store.clients().clone(), records, exclusive),
+        Registry::new(store.clients().clone(), records, exclusive, Arc::default()),
         directory,
     )
 }

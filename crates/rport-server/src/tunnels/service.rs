@@ -91,7 +91,7 @@ impl Tunnels {
             let Some(record) = client.record().filter(|record| record.disconnected_at.is_none()) else {
                 continue;
             };
-            if record.details.tunnels.is_empty() || !actor.may_access(&record) {
+            if record.details.tunnels.is_empty() || !actor.may_access(&client) {
                 continue;
             }
             let of_client = record.details.tunnels.iter().cloned();
@@ -199,8 +199,8 @@ impl Tunnels {
     /// server.
     pub(super) fn connected(&self, actor: &Actor, id: &ClientId) -> Result<(Arc<Client>, ClientLink), Error> {
         let client = self.inner.registry.find(id).ok_or_else(|| client_not_found(id))?;
-        let record = client.record().ok_or_else(|| client_not_found(id))?;
-        actor.require_access(&record)?;
+        client.record().ok_or_else(|| client_not_found(id))?;
+        actor.require_access(&client)?;
         actor.require(Permission::Tunnels)?;
         let link = client.link().ok_or_else(|| offline(id))?;
         Ok((client, link))
