@@ -61,11 +61,11 @@ async fn logins_failures_and_logouts_are_noted() {
         .expect_err("it is over");
     for _ in 0..5 {
         login
-            .basic("admin", &"secret word".into(), &origin())
+            .basic("admin", &"secret word".into(), "GET", "/api/v1/me", &origin())
             .await
             .expect_err("wrong");
         login
-            .basic("admin", &"foobaz".into(), &origin())
+            .basic("admin", &"foobaz".into(), "GET", "/api/v1/me", &origin())
             .await
             .expect("right");
     }
@@ -110,7 +110,7 @@ async fn a_flood_of_guesses_writes_a_bounded_number_of_entries() {
         let name = format!("user{number}");
         for _ in 0..2 {
             login
-                .basic(&name, &"guess".into(), &origin())
+                .basic(&name, &"guess".into(), "GET", "/api/v1/me", &origin())
                 .await
                 .expect_err("refused");
         }
