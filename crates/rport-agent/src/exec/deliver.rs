@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rport_protocol::channel::KIND_CMD_RESULT;
 use rport_protocol::to_server::{CmdResult, Ping};
-use rport_protocol::{Job, Request, ResultVerdict, texts};
+use rport_protocol::{PayloadError, Request, ResultVerdict, json, texts};
+use rport_runtime::Tasks;
 use rport_transport::{Channel, Connection, Reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
@@ -84,10 +85,10 @@ async fn deliver(
         Err(_) => return Some(ready),
     };
     let id = &ready.id;
-    let job = match &ready.unstored {
-        Some(job) => job.as_ref().clone(),
+    let payload = match &ready.unstored {
+        Some(job) => json::encode(job.as_ref()),
         None => match read(jobs, id).await {
-            Ok(job) => job,
+            Ok(payload) => payload,
             Err(error) => {
                 warn!(job.id = %id, "the stored result cannot be read and is dropped: {error}");
                 jobs.acknowledge(id).await;
@@ -96,7 +97,7 @@ async fn deliver(
         },
     };
     let sent = tokio::select! {
-        sent = send(&connection, job) => sent,
+        sent = send(&connection, id, payload, &jobs.tasks) => sent,
         reason = connection.closed() => Sent::Later(reason.to_string()),
         // A link that went silent is given up before it notices itself.
         _ = link.changed() => Sent::Later("the link was given up".to_owned()),
@@ -123,29 +124,27 @@ async fn deliver(
     None
 }
 
-async fn read(jobs: &Arc<Jobs>, id: &str) -> Result<Job, String> {
+async fn read(jobs: &Arc<Jobs>, id: &str) -> Result<Vec<u8>, String> {
     let (spool, id) = (jobs.spool()?, id.to_owned());
     let reading = jobs
         .tasks
-        .spawn_blocking("read result", move || spool.result(&id));
+        .spawn_blocking("read result", move || spool.payload(&id));
     reading
         .await
         .map_err(|error| error.to_string())?
         .map_err(|error| error.to_string())
 }
 
-async fn send(link: &Connection, job: Job) -> Sent {
+async fn send(link: &Connection, id: &str, payload: Vec<u8>, tasks: &Tasks) -> Sent {
     if link.peer_is_ours() {
-        send_to_ours(link, job).await
+        send_to_ours(link, id, payload, tasks).await
     } else {
-        send_to_go(link, job).await
+        send_to_go(link, payload, tasks).await
     }
 }
 
 /// Our servers say when they have stored a result, and take large ones through a channel.
-async fn send_to_ours(link: &Connection, job: Job) -> Sent {
-    let id = job.jid.clone();
-    let mut payload = CmdResult(job).encode();
+async fn send_to_ours(link: &Connection, id: &str, payload: Vec<u8>, tasks: &Tasks) -> Sent {
     if payload.len() > limits::MAX_PAYLOAD {
         match timeout(PATIENCE, link.open(KIND_CMD_RESULT, id.as_bytes())).await {
             Ok(Ok(channel)) => {
@@ -157,15 +156,30 @@ async fn send_to_ours(link: &Connection, job: Job) -> Sent {
             Ok(Err(error)) => debug!(job.id = %id, "the server takes no large results: {error}"),
             Err(_) => return Sent::Later("no answer".to_owned()),
         }
-        let Ok(CmdResult(job)) = CmdResult::decode(&payload) else {
-            return Sent::Refused("it cannot be shortened".to_owned());
-        };
-        payload = CmdResult(limits::fit(job, limits::MAX_PAYLOAD)).encode();
     }
+    let payload = match shortened(payload, tasks).await {
+        Ok(payload) => payload,
+        Err(undeliverable) => return undeliverable,
+    };
     match link.call(CmdResult::NAME, payload, PATIENCE).await {
         Ok(Reply::Success(_)) => Sent::Stored,
         Ok(Reply::Failure(text)) => refusal(String::from_utf8_lossy(&text).into_owned()),
         Err(error) => Sent::Later(error.to_string()),
+    }
+}
+
+/// Makes a result fit into a request. Megabytes of it may have to be read for that.
+async fn shortened(payload: Vec<u8>, tasks: &Tasks) -> Result<Vec<u8>, Sent> {
+    if payload.len() <= limits::MAX_PAYLOAD {
+        return Ok(payload);
+    }
+    let shortening = tasks.spawn_blocking("shorten result", move || {
+        let CmdResult(job) = CmdResult::decode(&payload)?;
+        Ok(CmdResult(limits::fit(job, limits::MAX_PAYLOAD)).encode())
+    });
+    match shortening.await {
+        Ok(shortened) => shortened.map_err(|error: PayloadError| Sent::Refused(error.to_string())),
+        Err(error) => Err(Sent::Later(error.to_string())),
     }
 }
 
@@ -188,8 +202,11 @@ async fn send_through(mut channel: Channel, payload: &[u8]) -> Sent {
 }
 
 /// Go servers answer no results, but they serve requests in order: one that answers a ping has had the result.
-async fn send_to_go(link: &Connection, job: Job) -> Sent {
-    let payload = CmdResult(limits::fit(job, limits::MAX_PAYLOAD)).encode();
+async fn send_to_go(link: &Connection, payload: Vec<u8>, tasks: &Tasks) -> Sent {
+    let payload = match shortened(payload, tasks).await {
+        Ok(payload) => payload,
+        Err(undeliverable) => return undeliverable,
+    };
     if let Err(error) = link.notify(CmdResult::NAME, payload).await {
         return Sent::Later(error.to_string());
     }
@@ -209,7 +226,54 @@ fn refusal(text: String) -> Sent {
 
 #[cfg(test)]
 mod tests {
+    use rport_protocol::{Job, JobResult};
+    use rport_transport::{Event, LinkOptions, pair};
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_go_server_gets_what_it_can_take_and_acknowledges_with_a_ping() {
+        let tasks = Tasks::new();
+        let (agent, mut server) = pair("agent", &LinkOptions::default(), &tasks).await.unwrap();
+        let job = Job {
+            jid: "big".to_owned(),
+            status: "successful".to_owned(),
+            result: Some(JobResult {
+                stdout: "\u{1}".repeat(4 << 20),
+                stderr: "e".repeat(1000),
+                summary: String::new(),
+            }),
+            ..Job::default()
+        };
+        let payload = CmdResult(job).encode();
+        let sending = send_to_go(&agent.connection, payload, &tasks);
+        let serving = async {
+            let Some(Event::Request(result)) = server.incoming.next().await else {
+                panic!("a result was expected");
+            };
+            assert_eq!(result.name, CmdResult::NAME);
+            // A Go server never answers it, and whatever waited for an answer would wait for ever.
+            assert!(!result.wants_reply);
+            assert!(result.payload.len() <= limits::MAX_PAYLOAD);
+            let CmdResult(job) = CmdResult::decode(&result.payload).unwrap();
+            assert!(job.error.contains("was cut to"), "{}", job.error);
+            let output = job.result.unwrap();
+            assert_eq!(output.stderr.len(), 1000);
+            assert!(output.stdout.len() > 40_000);
+            let Some(Event::Request(ping)) = server.incoming.next().await else {
+                panic!("a ping was expected");
+            };
+            assert_eq!(ping.name, Ping::NAME);
+            ping.succeed([]);
+        };
+        let (sent, ()) = tokio::join!(sending, serving);
+        assert_eq!(sent, Sent::Stored);
+        agent.connection.close();
+        assert!(matches!(
+            send_to_go(&agent.connection, b"{}".to_vec(), &tasks).await,
+            Sent::Later(_)
+        ));
+    }
 
     #[test]
     fn only_some_refusals_are_final() {

@@ -16,7 +16,17 @@ pub(super) const MAX_PAYLOAD: usize = version::MAX_PACKET - version::PACKET_OVER
 /// Counts what the JSON takes, not what was printed: control characters take six times their size. Each stream may
 /// have half of the room, and what the other leaves. Go servers drop the whole link over a larger payload.
 pub(super) fn fit(mut job: Job, limit: usize) -> Job {
-    if json::encode(&job).len() <= limit {
+    // JSON never makes a text shorter. What is too long in any case is cut before it is looked at closely.
+    let mut too_long = false;
+    if let Some(result) = &mut job.result {
+        for text in [&mut result.stdout, &mut result.stderr, &mut result.summary] {
+            if text.len() > limit {
+                too_long = true;
+                text.truncate(text.floor_char_boundary(limit));
+            }
+        }
+    }
+    if !too_long && json::encode(&job).len() <= limit {
         return job;
     }
     let note = format!("result is larger than a server of this kind takes and was cut to {limit} bytes");

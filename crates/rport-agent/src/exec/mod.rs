@@ -71,7 +71,7 @@ struct Memory {
 #[derive(Debug, Clone)]
 enum Known {
     /// Between its order and its process.
-    Starting,
+    Starting(CancellationToken),
     Running {
         reply: RunCmdReply,
         abort: CancellationToken,
@@ -166,42 +166,43 @@ impl Jobs {
         order: &[u8],
         link: &Connection,
     ) -> Result<RunCmdReply, String> {
-        match self.claim(&id) {
-            None => {}
-            Some(Known::Running { reply, .. } | Known::Finished(reply)) => {
+        let abort = match self.claim(&id) {
+            Ok(abort) => abort,
+            Err(Known::Running { reply, .. } | Known::Finished(reply)) => {
                 info!(job.id = %id, "the job was started before");
                 return Ok(reply);
             }
-            Some(Known::Starting) => return Err(format!("job {id} is being started")),
-            Some(Known::Done) => return Err(format!("{} {id}", texts::ALREADY_RUN_PREFIX)),
-        }
-        let started = run::start(self, &id, job, order, link).await;
+            Err(Known::Starting(_)) => return Err(format!("job {id} is being started")),
+            Err(Known::Done) => return Err(format!("{} {id}", texts::ALREADY_RUN_PREFIX)),
+        };
+        let started = run::start(self, &id, job, order, link, abort).await;
         if started.is_err() {
             self.memory.lock().known.remove(&id);
         }
         started
     }
 
-    /// Takes a job to start it, or tells what is known of it.
-    fn claim(&self, id: &str) -> Option<Known> {
+    /// Takes a job to start it, and returns what aborts it; or tells what is known of it.
+    fn claim(&self, id: &str) -> Result<CancellationToken, Known> {
         let mut memory = self.memory.lock();
         if let Some(known) = memory.known.get(id) {
-            return Some(known.clone());
+            return Err(known.clone());
         }
-        memory.known.insert(id.to_owned(), Known::Starting);
-        None
+        let abort = CancellationToken::new();
+        memory.known.insert(id.to_owned(), Known::Starting(abort.clone()));
+        Ok(abort)
     }
 
     /// Ends a job.
     pub(crate) fn abort(&self, id: &str) -> AbortCmdReply {
         let state = match self.memory.lock().known.get(id) {
-            Some(Known::Running { abort, .. }) => {
+            Some(Known::Starting(abort) | Known::Running { abort, .. }) => {
                 info!(job.id = %id, "the server aborts the job");
                 abort.cancel();
                 AbortState::Aborting
             }
             Some(Known::Finished(_) | Known::Done) => AbortState::Finished,
-            Some(Known::Starting) | None => AbortState::Unknown,
+            None => AbortState::Unknown,
         };
         AbortCmdReply { state }
     }

@@ -46,6 +46,7 @@ pub(super) async fn start(
     job: Job,
     order: &[u8],
     link: &Connection,
+    abort: CancellationToken,
 ) -> Result<RunCmdReply, String> {
     let permit = jobs.permits.clone().try_acquire_owned().map_err(|_| {
         format!(
@@ -71,7 +72,6 @@ pub(super) async fn start(
         pid: i64::from(started.pid()),
         started_at: jobs.clock.now_local().into(),
     };
-    let abort = CancellationToken::new();
     jobs.set(
         id,
         Known::Running {
@@ -152,6 +152,9 @@ async fn finish(jobs: Arc<Jobs>, running: Running, channels: Option<LiveChannels
         .flat_map(|channels| [(channels.stdout, stdout), (channels.stderr, stderr)])
         .filter_map(|(channel, capture)| {
             let forwarding = live::forward(channel?, capture.clone(), charset);
+            // When the agent stops nobody may wait for a viewer.
+            let soft = jobs.tasks.soft();
+            let forwarding = async move { soft.run_until_cancelled(forwarding).await.flatten() };
             Some(jobs.tasks.spawn("live output", forwarding))
         })
         .collect();
@@ -163,9 +166,8 @@ async fn finish(jobs: Arc<Jobs>, running: Running, channels: Option<LiveChannels
     let unstored = store(&jobs, &id, job, &outcome, &streams, charset).await;
     let mut channels = Vec::new();
     for viewer in viewers {
-        // Each has a patience of its own. When the agent stops nobody may wait for a viewer.
-        let viewed = jobs.tasks.soft().run_until_cancelled_owned(viewer).await;
-        channels.extend(viewed.and_then(Result::ok).flatten());
+        // Each has a patience of its own.
+        channels.extend(viewer.await.ok().flatten());
     }
     drop(streams);
     drop(permit);

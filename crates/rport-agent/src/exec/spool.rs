@@ -104,6 +104,14 @@ impl Spool {
         read_job(&self.path(id, "result"))
     }
 
+    /// Reads a stored result as it goes over the wire.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) fn payload(&self, id: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.path(id, "result"))
+    }
+
     /// Drops a result, but not that the job was there.
     ///
     /// # Errors

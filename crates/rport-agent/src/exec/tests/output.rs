@@ -125,3 +125,29 @@ async fn closing_the_output_early_is_not_the_end() {
     assert_eq!(result.status, "failed");
     rig.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_viewer_that_does_not_look_holds_nothing_up() {
+    let rig = Rig::new(ALLOW_ALL);
+    let mut server = rig.connect(Answer::StoredBlindly).await;
+    let mark = rig.dir.path().join("mark");
+    let mut job = script(
+        "unseen",
+        &format!(
+            "head -c 20000000 /dev/zero | tr '\\0' x; echo done > {}",
+            mark.display()
+        ),
+    );
+    job.stream_result = true;
+    server.run(&job).await.unwrap();
+    // The script has printed everything long before anybody gave up waiting for the viewer.
+    until("the script is over", || mark.exists()).await;
+    assert!(server.results.try_recv().is_err());
+    let mut small = script("small", "echo small");
+    small.stream_result = true;
+    server.run(&small).await.unwrap();
+    assert_eq!(server.result().await.jid, "small");
+    rig.until_files(&["small.done", "unseen.result"]).await;
+    // A stop does not wait for viewers either.
+    rig.stop().await;
+}

@@ -36,6 +36,8 @@ pub(super) enum Answer {
     Nothing,
     Later,
     Refused,
+    /// As stored, but does not read what it is shown live.
+    StoredBlindly,
 }
 
 /// An agent without a server.
@@ -153,6 +155,7 @@ async fn listen(
     tasks: Tasks,
 ) {
     let mut unanswered = Vec::new();
+    let mut unread = Vec::new();
     while let Some(event) = incoming.next().await {
         match event {
             Event::Request(request) => {
@@ -161,7 +164,7 @@ async fn listen(
                 let CmdResult(job) = CmdResult::decode(&request.payload).unwrap();
                 let _ = results.send(job);
                 match answer {
-                    Answer::Stored => request.succeed([]),
+                    Answer::Stored | Answer::StoredBlindly => request.succeed([]),
                     Answer::Nothing => unanswered.push(request),
                     Answer::Later => request.fail("try again later: not today"),
                     Answer::Refused => request.fail("no such job"),
@@ -170,6 +173,10 @@ async fn listen(
             Event::Channel(channel) => {
                 let (kind, extra) = (channel.kind.clone(), channel.extra.clone());
                 let mut channel = channel.accept();
+                if answer == Answer::StoredBlindly {
+                    unread.push(channel);
+                    continue;
+                }
                 let (results, streams) = (results.clone(), streams.clone());
                 tasks.spawn("channel", async move {
                     let mut data = Vec::new();
