@@ -70,7 +70,10 @@ impl Serialize for Client {
                 "ipv6" => map.serialize_entry(name, &details.ipv6),
                 "tags" => map.serialize_entry(name, &details.tags),
                 "allowed_user_groups" => map.serialize_entry(name, &details.allowed_user_groups),
-                "tunnels" => map.serialize_entry(name, &details.tunnels),
+                "tunnels" => {
+                    let tunnels: Vec<_> = details.tunnels.iter().map(Tunnel::from).collect();
+                    map.serialize_entry(name, &tunnels)
+                }
                 "updates_status" => map.serialize_entry(name, &details.updates_status),
                 // Asked for by one name, answered by another: so does the Go server.
                 "ip_addresses" => map.serialize_entry("ext_ip_addresses", &details.ext_ip_addresses),

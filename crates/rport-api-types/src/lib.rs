@@ -9,6 +9,7 @@
 pub mod api_session;
 pub mod api_token;
 pub mod attributes;
+pub mod audit;
 pub mod client;
 pub mod client_auth;
 pub mod client_group;

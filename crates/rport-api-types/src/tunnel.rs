@@ -75,7 +75,7 @@ struct TunnelOptions {
     host_header: String,
     /// User of that proxy's basic authentication.
     auth_user: String,
-    /// Password of that proxy's basic authentication.
+    /// Password of that proxy's basic authentication; shown as `***` but in the answer that creates the tunnel.
     auth_password: String,
     /// Address on a sub-domain.
     tunnel_url: String,
@@ -111,9 +111,30 @@ impl From<&TunnelRecord> for TunnelOptions {
             http_proxy: remote.http_proxy,
             host_header: remote.host_header,
             auth_user: remote.auth_user,
-            auth_password: remote.auth_password,
+            auth_password: masked(remote.auth_password),
             tunnel_url: remote.tunnel_url,
         }
+    }
+}
+
+/// What is shown of a password.
+fn masked(password: String) -> String {
+    if password.is_empty() {
+        password
+    } else {
+        "***".to_owned()
+    }
+}
+
+impl Tunnel {
+    /// Describes a tunnel to who has just opened it, with its password.
+    pub fn created(tunnel: &TunnelRecord) -> Self {
+        let mut shown = Self::from(tunnel);
+        shown
+            .remote
+            .auth_password
+            .clone_from(&tunnel.remote.auth_password);
+        shown
     }
 }
 
@@ -171,6 +192,21 @@ mod tests {
         let shown = serde_json::to_string(&Tunnel::from(&record())).expect("JSON");
         assert_eq!(shown, rport_protocol::json::encode_string(&record()));
         assert!(shown.contains(r#""lport":"3000""#) && shown.contains(r#""auto_close":1000000000"#));
+    }
+
+    #[test]
+    fn only_the_creator_sees_the_password() {
+        let mut record = record();
+        record.remote.auth_password = "geheim".into();
+        let created = serde_json::to_string(&Tunnel::created(&record)).expect("JSON");
+        assert!(created.contains("geheim"));
+        for text in [
+            serde_json::to_string(&Tunnel::from(&record)).expect("JSON"),
+            serde_json::to_string(&ListedTunnel::new(&"c1".into(), &record)).expect("JSON"),
+            format!("{:?}", Tunnel::created(&record)),
+        ] {
+            assert!(!text.contains("geheim"), "{text}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod api_token;
 mod attributes;
 mod audit;
 mod client;
+mod client_address;
 pub mod client_auth;
 mod client_details;
 mod client_group;
@@ -35,6 +36,7 @@ pub use api_token::{TokenScope, UnknownScope};
 pub use attributes::Attributes;
 pub use audit::{AUDIT_LIST, AUDIT_USERNAME, AuditAction, AuditApplication, AuditEntry};
 pub use client::{ClientRecord, ConnectionState};
+pub use client_address::client_address;
 pub use client_auth::{CLIENT_AUTH_LIST, ClientAuthView, StoredPassword};
 pub use client_details::ClientDetails;
 pub use client_group::{

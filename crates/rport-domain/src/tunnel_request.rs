@@ -10,6 +10,9 @@ const DEFAULT_IDLE_MINUTES: i64 = 5;
 const MAX_IDLE_MINUTES: i64 = 7 * 24 * 60;
 const MAX_AUTO_CLOSE: Duration = Duration::from_secs(744 * 3600);
 const MAX_SCHEME_BYTES: usize = 15;
+const MAX_HOST_BYTES: usize = 261;
+/// Of them, those that this server cannot serve.
+const MISSING_SCHEMES: [&str; 2] = ["vnc", "rdp"];
 /// Schemes the HTTPS proxy in front of a tunnel understands.
 const PROXY_SCHEMES: [&str; 4] = ["http", "https", "vnc", "rdp"];
 
@@ -183,6 +186,15 @@ impl TunnelRequest {
                     remote.protocol
                 ));
             }
+            if let Some(scheme) = remote
+                .scheme
+                .as_deref()
+                .filter(|scheme| MISSING_SCHEMES.contains(scheme))
+            {
+                return refuse(format!(
+                    "this server has no tunnel proxy for {scheme}; open the tunnel without http_proxy"
+                ));
+            }
         } else if !self.host_header.is_empty() {
             return refuse("host_header not allowed when http_proxy is false".into());
         }
@@ -197,6 +209,13 @@ impl TunnelRequest {
             (true, false) => return refuse("auth_password requires auth_user".into()),
             (false, true) => return refuse("auth_user requires auth_password".into()),
             (false, false) => {}
+        }
+        let is_host = |c: char| c.is_ascii_graphic() && !"/?#@\\".contains(c);
+        if !self.host_header.chars().all(is_host) || self.host_header.len() > MAX_HOST_BYTES {
+            return refuse(format!("invalid host_header {:?}", self.host_header));
+        }
+        if self.auth_user.contains(':') {
+            return refuse("auth_user must not contain a colon".into());
         }
         remote.host_header.clone_from(&self.host_header);
         remote.auth_user.clone_from(&self.auth_user);

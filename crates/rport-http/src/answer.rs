@@ -66,6 +66,17 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     }
 }
 
+/// A value as JSON on one line; empty if it cannot be written, which plain values never cause.
+pub(crate) fn to_line(value: &impl Serialize) -> Vec<u8> {
+    let mut line = Vec::with_capacity(256);
+    let mut serializer = serde_json::Serializer::with_formatter(&mut line, HtmlSafe);
+    if let Err(error) = value.serialize(&mut serializer) {
+        tracing::error!(%error, "a line cannot be written as JSON");
+        line.clear();
+    }
+    line
+}
+
 /// Escapes what a browser could take for markup, as Go's encoder does.
 struct HtmlSafe;
 

@@ -19,7 +19,7 @@ use crate::layers::{
 };
 use crate::routes::metrics::MetricsPage;
 use crate::routes::{
-    api_tokens, attributes, auth, client_groups, clients, clients_auth, login, me, metrics, openapi,
+    api_tokens, attributes, auditlog, auth, client_groups, clients, clients_auth, login, me, metrics, openapi,
     sessions, status, stored_tunnels, tunnels,
 };
 use crate::state::ApiState;
@@ -44,6 +44,7 @@ use crate::static_files::StaticFiles;
         (name = "client-groups", description = "Clients chosen by what they are."),
         (name = "stored-tunnels", description = "Saved tunnel definitions."),
         (name = "clients-auth", description = "What agents log in with."),
+        (name = "auditlog", description = "Who did what."),
         (name = "tunnels", description = "Ports of the server that lead to a client."),
     ),
 )]
@@ -110,6 +111,8 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(routes!(tunnels::close))
         .routes(routes!(tunnels::set_acl))
         .routes(routes!(tunnels::list))
+        .routes(routes!(auditlog::list))
+        .routes(routes!(auditlog::export))
 }
 
 fn documented() -> OpenApiRouter<ApiState> {

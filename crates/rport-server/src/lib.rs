@@ -27,7 +27,9 @@ mod users;
 
 pub use about::{AboutService, Me, Status};
 pub use actor::Actor;
-pub use audit::AuditOptions;
+pub use audit::{
+    AuditEntries, AuditExportRequest, AuditLogs, AuditOptions, AuditRotation, UnknownRotation,
+};
 pub use client_auth::{
     ClientAuthChange, ClientAuthOptions, ClientAuthOutcome, ClientAuthSource, ClientAuthTool, ClientAuths,
     ClientIdBinding, DatabaseOptions, DatabaseServer, MAX_GRACE, NewClientAuth, NewPassword, Pair,
@@ -40,8 +42,9 @@ pub use login::{LoggedIn, Login, MadeApiToken, NewApiToken, RequestOrigin, UserE
 pub use metrics_names::describe_metrics;
 pub use options::{
     About, BanOptions, ClientsOptions, Deadlines, ListenerOptions, Liveness, LoginOptions, Options,
-    PurgeOptions, TunnelsOptions, client_address,
+    PurgeOptions, TunnelProxyOptions, TunnelsOptions,
 };
+pub use rport_domain::client_address;
 pub use rport_store::{ApiSession, ApiToken};
 pub use server::{Parts, Server};
 pub use stored_tunnels::StoredTunnels;

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::about::{AboutService, Me, Status};
 use crate::actor::Actor;
-use crate::audit::Audit;
+use crate::audit::{Audit, AuditLogs};
 use crate::audit::logins::LoginAudit;
 use crate::client_auth::{self, ClientAuths, Gate, Needs};
 use crate::client_groups::{ClientGroups, Memberships};
@@ -53,6 +53,7 @@ struct Inner {
     tunnels: Tunnels,
     login: Option<Login>,
     client_auth: ClientAuths,
+    audit_logs: AuditLogs,
     about: AboutService,
     store: Store,
     tasks: Tasks,
@@ -72,6 +73,8 @@ impl Server {
         } = parts;
         let provider = client_auth::open(&options.client_auth.source, &tasks).await?;
         let audit = Audit::new(store.audit_log().clone(), options.audit, clock.clone());
+        let audit_logs = AuditLogs::new(store.audit_log().clone(), options.audit, clock.clone());
+        tasks.spawn("audit_rotation", audit_logs.clone().keep_up(tasks.clone()));
         let login = match &options.users {
             Some(wanted) => {
                 let users = users::open(wanted, &tasks).await?;
@@ -198,6 +201,7 @@ impl Server {
             tunnels,
             login,
             client_auth,
+            audit_logs,
             about,
             store,
             tasks,
@@ -237,6 +241,11 @@ impl Server {
     /// The credentials of agents.
     pub fn client_auth(&self) -> &ClientAuths {
         &self.inner.client_auth
+    }
+
+    /// The audit log.
+    pub fn audit_logs(&self) -> &AuditLogs {
+        &self.inner.audit_logs
     }
 
     /// Logins of users; `None` when the API is off.

@@ -33,7 +33,8 @@ struct Inner {
     path: Arc<Path>,
     jobs: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
-    reader: Arc<Mutex<Connection>>,
+    /// `None` once the file was retired.
+    reader: Arc<Mutex<Option<Connection>>>,
 }
 
 impl Database {
@@ -72,7 +73,7 @@ impl Database {
                 path: path.into(),
                 jobs: Mutex::new(Some(jobs)),
                 thread: Mutex::new(Some(thread)),
-                reader: Arc::new(Mutex::new(reader)),
+                reader: Arc::new(Mutex::new(Some(reader))),
             }),
         })
     }
@@ -105,10 +106,39 @@ impl Database {
         let reader = self.inner.reader.clone();
         let path = self.inner.path.clone();
         // Awaited at once, so nothing outlives the caller that `Tasks` would have to know about.
-        let outcome = tokio::task::spawn_blocking(move || work(&reader.lock())).await;
+        let outcome =
+            tokio::task::spawn_blocking(move || reader.lock().as_ref().map(|connection| work(connection))).await;
         match outcome {
-            Ok(result) => result.map_err(|error| StoreError::sqlite(&path, error)),
-            Err(_) => Err(StoreError::new(&path, StoreErrorKind::Closed)),
+            Ok(Some(result)) => result.map_err(|error| StoreError::sqlite(&path, error)),
+            Ok(None) | Err(_) => Err(StoreError::new(&path, StoreErrorKind::Closed)),
+        }
+    }
+
+    /// Closes the file altogether, so that it can be given another name: everything handed in is on disk and in the
+    /// file itself, no companion is left, and later writes and reads fail with `Closed`.
+    ///
+    /// # Errors
+    /// Somebody else has the file open; it is closed here all the same.
+    pub(crate) async fn retire(&self) -> Result<(), StoreError> {
+        self.close().await;
+        let (reader, path) = (self.inner.reader.clone(), self.inner.path.clone());
+        let retired = tokio::task::spawn_blocking(move || {
+            let Some(connection) = reader.lock().take() else {
+                return Err(StoreError::new(&path, StoreErrorKind::Closed));
+            };
+            // Leaving the write-ahead mode takes the log into the file, and needs the file for itself.
+            let mode: String = connection
+                .query_row("PRAGMA journal_mode=DELETE", [], |row| row.get(0))
+                .map_err(|error| StoreError::sqlite(&path, error))?;
+            if mode.eq_ignore_ascii_case("delete") {
+                Ok(())
+            } else {
+                Err(StoreError::new(&path, StoreErrorKind::Busy))
+            }
+        });
+        match retired.await {
+            Ok(result) => result,
+            Err(_) => Err(StoreError::new(&self.inner.path, StoreErrorKind::Closed)),
         }
     }
 
@@ -117,7 +147,11 @@ impl Database {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        work(&self.inner.reader.lock()).map_err(|error| StoreError::sqlite(&self.inner.path, error))
+        let reader = self.inner.reader.lock();
+        let connection = reader
+            .as_ref()
+            .ok_or_else(|| StoreError::new(&self.inner.path, StoreErrorKind::Closed))?;
+        work(connection).map_err(|error| StoreError::sqlite(&self.inner.path, error))
     }
 
     /// Waits until everything handed in is on disk and closes the writer. Later writes fail with `Closed`.

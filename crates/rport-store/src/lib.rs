@@ -34,7 +34,7 @@ mod writer;
 
 pub use api_sessions::{ApiSession, ApiSessions};
 pub use api_tokens::{ApiToken, ApiTokens, TokenWrite};
-pub use audit_log::AuditLog;
+pub use audit_log::{AuditChunk, AuditExport, AuditLog};
 pub use client_auth_extras::{ClientAuthExtra, ClientAuthExtras};
 pub use client_auth_table::{
     ClientAuthTable, DatabaseOptions, DatabaseServer, TableChange, TableError, TableFindings,

@@ -7,7 +7,8 @@
 //! This crate never knows which client a tunnel belongs to, who may open one, or where tunnels are stored. It carries
 //! bytes and counts them.
 //!
-//! Start reading at `tunnel.rs`; `tcp.rs` and `udp.rs` are the two halves, `ports.rs` hands out public ports.
+//! Start reading at `tunnel.rs`; `tcp.rs` and `udp.rs` are the two halves, `proxy/` is the HTTPS front a
+//! tunnel may have, `ports.rs` hands out public ports.
 
 mod accept_backoff;
 mod activity;
@@ -15,6 +16,7 @@ mod dial;
 mod listen;
 mod metrics_names;
 mod ports;
+mod proxy;
 mod state;
 mod tcp;
 mod tunnel;
@@ -24,6 +26,7 @@ mod visitors;
 pub use dial::{Dial, DialFuture};
 pub use metrics_names::describe_metrics;
 pub use ports::{BoundPort, PortError, PortPool};
+pub use proxy::{Front, ProxyLogin, ProxySpec};
 pub use state::TunnelStats;
 pub use tunnel::{EndReason, StillActive, Tunnel, TunnelSpec, spawn};
 

@@ -14,6 +14,7 @@ use tracing::{debug, info, warn};
 
 use crate::accept_backoff::AcceptBackoff;
 use crate::dial::Dial;
+use crate::proxy::Proxy;
 use crate::state::{OpenVisitor, State};
 
 /// How long a client may take to confirm a channel.
@@ -25,6 +26,10 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 /// What every visitor of a tunnel needs.
 pub(crate) struct Tcp {
     pub(crate) target: ChannelTarget,
+    /// The host in `target`, for TLS with the service.
+    pub(crate) remote_host: String,
+    /// The HTTPS front, if there is one. It asks the ACL itself, to answer with a page.
+    pub(crate) proxy: Option<Arc<Proxy>>,
     pub(crate) dial: Arc<dyn Dial>,
     pub(crate) state: Arc<State>,
     pub(crate) visitor_limit: usize,
@@ -57,7 +62,7 @@ impl Tcp {
     fn admit(self: &Arc<Self>, socket: TcpStream, peer: SocketAddr) {
         let state = &self.state;
         state.visitor_came();
-        if !state.allows(peer.ip()) {
+        if self.proxy.is_none() && !state.allows(peer.ip()) {
             state.visitor_denied();
             debug!(tunnel.label = %state.label, visitor = %peer, "visitor refused by the tunnel's ACL");
             return;
@@ -73,9 +78,19 @@ impl Tcp {
             tokio::select! {
                 biased;
                 () = tcp.stop.cancelled() => {}
-                () = tcp.carry(socket, peer, &open) => {}
+                () = tcp.serve_visitor(socket, peer, open) => {}
             }
         });
+    }
+
+    async fn serve_visitor(self: &Arc<Self>, socket: TcpStream, peer: SocketAddr, open: OpenVisitor) {
+        match &self.proxy {
+            None => self.carry(socket, peer, &open).await,
+            Some(proxy) => {
+                tune(&socket);
+                proxy.serve(self, socket, peer, open).await;
+            }
+        }
     }
 
     /// Carries one visitor's bytes until either side ends.
@@ -95,7 +110,8 @@ impl Tcp {
         self.state.received_from_client(carried.to_socket);
     }
 
-    async fn open_channel(&self) -> Result<Channel, DialFailure> {
+    /// Opens a channel to the service within [`DIAL_LIMIT`].
+    pub(crate) async fn open_channel(&self) -> Result<Channel, DialFailure> {
         match tokio::time::timeout(DIAL_LIMIT, self.dial.dial(&self.target)).await {
             Ok(Ok(channel)) => Ok(channel),
             Ok(Err(error)) => Err(DialFailure::Refused(error)),

@@ -17,6 +17,7 @@ use tracing::info;
 use crate::dial::Dial;
 use crate::metrics_names::TUNNELS;
 use crate::ports::BoundPort;
+use crate::proxy::{Proxy, ProxySpec};
 use crate::state::{State, TunnelStats};
 use crate::tcp::Tcp;
 use crate::udp::Udp;
@@ -38,6 +39,8 @@ pub struct TunnelSpec {
     pub auto_close: Option<Duration>,
     /// TCP connections served at the same time; further ones are closed at once.
     pub visitor_limit: usize,
+    /// The HTTPS front of the TCP half, if it has one.
+    pub proxy: Option<ProxySpec>,
 }
 
 impl TunnelSpec {
@@ -59,6 +62,7 @@ impl TunnelSpec {
             idle: None,
             auto_close: None,
             visitor_limit: Self::VISITOR_LIMIT,
+            proxy: None,
         }
     }
 }
@@ -121,6 +125,8 @@ pub fn spawn(spec: TunnelSpec, bound: BoundPort, dial: Arc<dyn Dial>, tasks: &Ta
         tcp: listener.map(|listener| {
             let shared = Arc::new(Tcp {
                 target: ChannelTarget::tcp(&spec.remote_host, &spec.remote_port),
+                remote_host: spec.remote_host.clone(),
+                proxy: spec.proxy.map(|proxy| Arc::new(Proxy::new(proxy))),
                 dial: Arc::clone(&dial),
                 state: Arc::clone(&state),
                 visitor_limit: spec.visitor_limit,

@@ -15,6 +15,8 @@ use crate::{config::Config, options};
 pub(crate) struct Https {
     /// The API's; `None` speaks plain HTTP.
     pub(crate) api: Option<Arc<Certificates>>,
+    /// Those of the HTTPS fronts of tunnels; `None` has no such fronts.
+    pub(crate) tunnels: Option<Arc<Certificates>>,
     acme: Option<Acme>,
 }
 
@@ -25,6 +27,14 @@ impl Https {
         let host = options::api_acme_host(config);
         let files = (config.api.enabled() && !config.api.cert_file.is_empty())
             .then(|| (config.api.cert_file.clone(), config.api.key_file.clone()));
+        let server = &config.server;
+        let tunnel_files = (!server.tunnel_proxy_cert_file.is_empty()).then(|| {
+            (
+                server.tunnel_proxy_cert_file.clone(),
+                server.tunnel_proxy_key_file.clone(),
+            )
+        });
+        let tunnel_host = options::tunnel_acme_host(config);
         let opened = tasks.spawn_blocking("open-certificates", move || {
             let acme = acme
                 .map(|options| Acme::open(options, Clock::system()))
@@ -34,7 +44,12 @@ impl Https {
                 (None, Some(host)) => acme.as_ref().and_then(|acme| acme.certificates(&host.name)),
                 (None, None) => None,
             };
-            anyhow::Ok(Self { api, acme })
+            let tunnels = match (tunnel_files, tunnel_host) {
+                (Some((cert, key)), _) => Some(Certificates::from_files(cert.as_ref(), key.as_ref())?),
+                (None, Some(host)) => acme.as_ref().and_then(|acme| acme.certificates(&host)),
+                (None, None) => None,
+            };
+            anyhow::Ok(Self { api, tunnels, acme })
         });
         opened
             .await
@@ -43,8 +58,8 @@ impl Https {
 
     /// Starts watching files and obtaining certificates.
     pub(crate) fn start(&self, config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
-        if let Some(api) = &self.api {
-            api.watch(tasks);
+        for certificates in self.api.iter().chain(&self.tunnels) {
+            certificates.watch(tasks);
         }
         let Some(acme) = &self.acme else {
             return Ok(());
@@ -64,10 +79,10 @@ impl Https {
 
     /// Reads the files again, when an operator asks for it.
     pub(crate) async fn reload(&self, tasks: &Tasks) {
-        if let Some(api) = self.api.clone() {
+        for certificates in self.api.iter().chain(&self.tunnels).cloned() {
             // A panic inside has been logged; the old certificate stays.
             let _ = tasks
-                .spawn_blocking("read-certificate", move || api.reload())
+                .spawn_blocking("read-certificate", move || certificates.reload())
                 .await;
         }
     }

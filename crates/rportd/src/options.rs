@@ -4,8 +4,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use rport_http::ApiOptions;
 use rport_server::{
-    About, AuditOptions, BanOptions, ClientAuthOptions, ClientAuthSource, ClientsOptions, DatabaseOptions,
-    DatabaseServer, Deadlines, ListenerOptions, LoginOptions, Options, PurgeOptions, TunnelsOptions,
+    About, AuditOptions, AuditRotation, BanOptions, ClientAuthOptions, ClientAuthSource, ClientsOptions, DatabaseOptions,
+    DatabaseServer, Deadlines, ListenerOptions, LoginOptions, Options, PurgeOptions, TunnelProxyOptions, TunnelsOptions,
     UserOptions, UserSource, UserTableNames,
 };
 
@@ -46,6 +46,15 @@ pub(crate) fn server(config: &Config) -> Options {
         audit: AuditOptions {
             enabled: config.api.enable_audit_log,
             obfuscate_addresses: config.api.use_ip_obfuscation,
+            // Anything else was refused, or the log is off.
+            rotation: config
+                .api
+                .audit_log_rotation
+                .parse()
+                .unwrap_or(AuditRotation::Monthly),
+            keep_days: u64::try_from(config.api.audit_log_keep)
+                .ok()
+                .filter(|days| *days > 0),
         },
         clients: ClientsOptions {
             auth_multiuse: server.auth_multiuse_creds,
@@ -61,6 +70,8 @@ pub(crate) fn server(config: &Config) -> Options {
         tunnels: TunnelsOptions {
             ports: config.ports.clone(),
             check_port_timeout: server.check_port_timeout,
+            // Needs certificates: see `tunnel_proxy`.
+            proxy: None,
         },
         users: users(config),
         login: LoginOptions {
@@ -105,18 +116,19 @@ pub(crate) fn api_acme_host(config: &Config) -> Option<AcmeHost> {
     })
 }
 
+/// The name tunnels get a certificate for, if they shall get one.
+pub(crate) fn tunnel_acme_host(config: &Config) -> Option<String> {
+    let server = &config.server;
+    // The port was never part of a name; the Go server cuts it off as well.
+    let name = server.tunnel_host.split(':').next().unwrap_or_default();
+    (server.tunnel_enable_acme && !name.is_empty()).then(|| name.to_ascii_lowercase())
+}
+
 /// What is needed to obtain certificates; `None` when nobody wants one.
 pub(crate) fn acme(config: &Config) -> Option<AcmeOptions> {
     let server = &config.server;
     let mut hosts: Vec<AcmeHost> = api_acme_host(config).into_iter().collect();
-    if server.tunnel_enable_acme && !server.tunnel_host.is_empty() {
-        // The port was never part of a name; the Go server cuts it off as well.
-        let name = server
-            .tunnel_host
-            .split(':')
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
+    if let Some(name) = tunnel_acme_host(config) {
         if hosts.iter().all(|host| host.name != name) {
             hosts.push(AcmeHost {
                 name,
@@ -135,6 +147,16 @@ pub(crate) fn acme(config: &Config) -> Option<AcmeOptions> {
     Some(options)
 }
 
+/// The HTTPS front of tunnels with these certificates.
+pub(crate) fn tunnel_proxy(config: &Config, certificates: &Arc<Certificates>) -> TunnelProxyOptions {
+    let server = &config.server;
+    TunnelProxyOptions {
+        tls: certificates.server_config(server.tls_min()),
+        cors: server.tunnel_cors.clone(),
+        trusted_proxies: server.trusted_proxies.clone(),
+    }
+}
+
 fn about(config: &Config) -> About {
     let (server, api) = (&config.server, &config.api);
     About {
@@ -143,6 +165,7 @@ fn about(config: &Config) -> About {
         pairing_url: server.pairing_url.clone(),
         tunnel_host: server.tunnel_host.clone(),
         auth_header: api.auth_header.clone(),
+        tunnel_proxy_enabled: !server.tunnel_proxy_cert_file.is_empty() || tunnel_acme_host(config).is_some(),
         monitoring_enabled: config.monitoring.enabled,
         audit_log_enabled: api.enable_audit_log,
         audit_log_rotation: api.audit_log_rotation.clone(),

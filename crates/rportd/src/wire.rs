@@ -69,9 +69,15 @@ pub async fn run(config: Config, telemetry: &Telemetry) -> anyhow::Result<ExitCo
         clock: Clock::system(),
         tasks: tasks.clone(),
     };
-    let server = Server::start(options::server(&config), parts).await?;
-    let (api, https) = match serve(&config, &server, metrics, &tasks).await {
-        Ok(served) => served,
+    let https = Https::open(&config, &tasks).await?;
+    let mut options = options::server(&config);
+    options.tunnels.proxy = https
+        .tunnels
+        .as_ref()
+        .map(|certificates| options::tunnel_proxy(&config, certificates));
+    let server = Server::start(options, parts).await?;
+    let api = match serve(&config, &server, &https, metrics, &tasks).await {
+        Ok(api) => api,
         Err(error) => {
             server.stop(SHORT_GRACE).await;
             return Err(error);
@@ -107,14 +113,14 @@ struct Running {
 async fn serve(
     config: &Config,
     server: &Server,
+    https: &Https,
     metrics: Option<PrometheusHandle>,
     tasks: &Tasks,
-) -> anyhow::Result<(Option<Api>, Https)> {
-    let https = Https::open(config, tasks).await?;
+) -> anyhow::Result<Option<Api>> {
     if !config.api.enabled() {
         tracing::info!("there is no API: '[api] address' is empty");
         https.start(config, tasks)?;
-        return Ok((None, https));
+        return Ok(None);
     }
     let address = resolve(&config.api.address, "[api] address").await?;
     let mut options = options::api(config, address, https.api.as_ref());
@@ -124,7 +130,7 @@ async fn serve(
     }
     let api = Api::start(options, server.clone(), Clock::system(), tasks).await?;
     https.start(config, tasks)?;
-    Ok((Some(api), https))
+    Ok(Some(api))
 }
 
 /// Settings that would leave the server less guarded than the operator believes, until their feature is here.

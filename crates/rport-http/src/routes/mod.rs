@@ -2,6 +2,7 @@
 
 pub(crate) mod api_tokens;
 pub(crate) mod attributes;
+pub(crate) mod auditlog;
 pub(crate) mod auth;
 pub(crate) mod client_groups;
 pub(crate) mod clients;

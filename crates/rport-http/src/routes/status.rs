@@ -38,6 +38,7 @@ fn shown(status: rport_server::Status) -> Status {
             rotation: about.audit_log_rotation.clone(),
         },
         tunnel_host: about.tunnel_host.clone(),
+        tunnel_proxy_enabled: about.tunnel_proxy_enabled,
         monitoring_enabled: about.monitoring_enabled,
         used_ports: about.used_ports.clone(),
         excluded_ports: about.excluded_ports.clone(),

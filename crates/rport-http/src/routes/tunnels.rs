@@ -75,7 +75,7 @@ pub(crate) async fn open(ctx: Ctx, Path(id): Path<ClientId>, query: QueryPairs) 
         .open(&ctx.actor, &id, query.tunnel())
         .await?;
     Ok(Data {
-        data: Tunnel::from(&tunnel),
+        data: Tunnel::created(&tunnel),
     })
 }
 

@@ -4,6 +4,7 @@ mod access;
 mod agent;
 mod attributes;
 mod client_groups;
+mod auditlog;
 mod clients;
 mod hardening;
 mod layers;

@@ -58,6 +58,7 @@ impl Rig {
             tunnels: TunnelsOptions {
                 ports: PortSet::range(61_001..=65_000),
                 check_port_timeout: PATIENCE,
+                proxy: None,
             },
             users: Some(UserSource::File(users).into()),
             login: LoginOptions {

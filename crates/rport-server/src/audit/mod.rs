@@ -1,9 +1,10 @@
 //! The audit log: who did what. Source: rest-api.md 21.1 and storage.md 4.5.
 //!
 //! Services write through [`Audit`], logins through [`logins::LoginAudit`], which keeps a flood of bad passwords from
-//! filling the disk.
+//! filling the disk. [`AuditLogs`] reads it and starts new files.
 
 pub(crate) mod logins;
+mod service;
 
 use std::net::IpAddr;
 
@@ -14,6 +15,8 @@ use serde_json::Value;
 
 use crate::actor::Actor;
 
+pub use service::{AuditEntries, AuditExportRequest, AuditLogs, AuditRotation, UnknownRotation};
+
 pub(crate) use rport_domain::{AuditAction as Action, AuditApplication as Application};
 
 /// What is written, and how.
@@ -23,6 +26,11 @@ pub struct AuditOptions {
     pub enabled: bool,
     /// Whether the last number of IPv4 addresses is hidden (`[api] use_ip_obfuscation`).
     pub obfuscate_addresses: bool,
+    /// How long a file is used before a new one begins (`[api] audit_log_rotation`).
+    pub rotation: AuditRotation,
+    /// How many days files that were put aside are kept (`[api] audit_log_keep`). `None` keeps them for ever, as the
+    /// Go server does.
+    pub keep_days: Option<u64>,
 }
 
 impl Default for AuditOptions {
@@ -30,6 +38,8 @@ impl Default for AuditOptions {
         Self {
             enabled: true,
             obfuscate_addresses: false,
+            rotation: AuditRotation::Monthly,
+            keep_days: None,
         }
     }
 }

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use super::ClientListener;
 use super::proxy::{Body, text};
-use crate::options::client_address;
+use rport_domain::client_address;
 
 /// hyper refuses smaller limits.
 const LEAST_HEAD: usize = 8192;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use rport_domain::{ApiSessionId, Error, User, UserName};
+use rport_domain::{ApiSessionId, Error, User, UserName, client_address};
 use rport_runtime::{Clock, Secret, Tasks};
 use rport_store::Store;
 use tokio::sync::watch;
@@ -24,7 +24,7 @@ use crate::actor::Actor;
 use crate::audit::Audit;
 use crate::audit::logins::{LoginAudit, via};
 use crate::metrics_names::LOGINS_TOTAL;
-use crate::options::{LoginOptions, client_address};
+use crate::options::LoginOptions;
 use crate::users::{Passwords, UserProvider};
 
 /// A token lives this long unless asked otherwise, and at least this long after each use.

@@ -158,3 +158,102 @@ async fn tunnels_are_noted_without_their_passwords() {
     );
     assert!(found[0][4].contains(r#""id":"1""#), "{}", found[0][4]);
 }
+
+#[tokio::test]
+async fn a_new_file_is_started_by_the_clock_and_nothing_is_lost_or_replaced() {
+    let mut options = options();
+    options.audit.rotation = crate::AuditRotation::Daily;
+    options.audit.keep_days = Some(3);
+    let server = TestServer::start_with(options).await;
+    let path = server.directory.as_ref().expect("running").path().to_owned();
+    std::fs::write(path.join("auditlog.2024-04-01.db"), "an old file").expect("writes");
+    std::fs::write(path.join("auditlog.2024-05-02.db"), "a file of that day").expect("writes");
+    let logs = server.server.audit_logs().clone();
+    let audit = logs.writer();
+    let note = async |number: usize| {
+        let id = number.to_string();
+        audit
+            .record(
+                &admin(),
+                crate::audit::Application::Client,
+                crate::audit::Action::Delete,
+                &id,
+                None,
+            )
+            .await;
+    };
+    for number in 0..20 {
+        note(number).await;
+    }
+    logs.look().await;
+    assert!(!path.join("auditlog.2024-05-02.2.db").exists(), "too early");
+    assert!(!path.join("auditlog.2024-04-01.db").exists(), "kept long enough");
+
+    server.clock.advance(Duration::from_secs(24 * 3600));
+    let writing = async {
+        for number in 20..60 {
+            note(number).await;
+        }
+    };
+    tokio::join!(logs.look(), writing);
+    assert_eq!(
+        std::fs::read(path.join("auditlog.2024-05-02.db")).expect("still there"),
+        b"a file of that day"
+    );
+    let directory = server.stop().await;
+    let ids = |name: &str| {
+        let file = Connection::open(directory.path().join(name)).expect("opens");
+        let mut query = file
+            .prepare("SELECT affected_id FROM auditlog WHERE application = 'client' ORDER BY rowid")
+            .expect("valid");
+        let rows = query.query_map([], |row| row.get::<_, String>(0)).expect("runs");
+        rows.collect::<Result<Vec<_>, _>>().expect("reads")
+    };
+    let (old, new) = (ids("auditlog.2024-05-02.2.db"), ids("auditlog.db"));
+    assert!(old.len() >= 20, "{old:?}");
+    let expected: Vec<_> = (0..60).map(|number| number.to_string()).collect();
+    assert_eq!([old, new].concat(), expected);
+    assert!(!directory.path().join("auditlog.2024-05-02.2.db-wal").exists());
+}
+
+#[tokio::test]
+async fn exports_read_what_was_put_aside() {
+    let mut options = options();
+    options.audit.rotation = crate::AuditRotation::Daily;
+    let server = TestServer::start_with(options).await;
+    let logs = server.server.audit_logs().clone();
+    let login = server.server.login().expect("the API is on").clone();
+    let mut days = Vec::new();
+    for _ in 0..3 {
+        login
+            .password("admin", &"foobaz".into(), None, None, &origin())
+            .await
+            .expect("logs in");
+        days.push(server.clock.now_local());
+        server.clock.advance(Duration::from_secs(25 * 3600));
+        logs.look().await;
+    }
+    let export = async |from: Option<usize>, to: Option<usize>| {
+        let query = ListQuery::parse(
+            &[("filter[application]", "auth.login")],
+            &rport_domain::AUDIT_LIST,
+        );
+        let request = crate::AuditExportRequest {
+            query: query.expect("valid"),
+            from: from.map(|day| days[day]),
+            to: to.map(|day| days[day]),
+        };
+        let mut entries = logs.export(&admin(), request).expect("allowed");
+        let mut times = Vec::new();
+        while let Some(chunk) = entries.next().await {
+            times.extend(chunk.expect("reads").into_iter().map(|entry| entry.timestamp));
+        }
+        times
+    };
+    assert_eq!(export(Some(0), None).await, days);
+    assert_eq!(export(Some(1), None).await, days[1..]);
+    assert_eq!(export(None, Some(1)).await, days[..2]);
+    assert_eq!(export(Some(1), Some(1)).await, days[1..2]);
+    assert!(export(None, None).await.is_empty(), "the file in use has just begun");
+    server.stop().await;
+}

@@ -48,8 +48,7 @@ impl Tunnels {
         request: &TunnelRequest,
     ) -> Result<TunnelRecord, Error> {
         let (client, link) = self.connected(actor, id)?;
-        // The HTTPS proxy in front of tunnels arrives with a later release.
-        let checked = request.checked(false)?;
+        let checked = request.checked(self.inner.proxy.is_some())?;
         let mut remote = checked.remote;
         remote.owner = actor.user.to_string();
         if !allowed_by_agent(&link, &remote, ASK_LIMIT)

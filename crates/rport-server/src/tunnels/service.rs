@@ -15,7 +15,7 @@ use rport_tunnel::{PortPool, Tunnel};
 use crate::actor::Actor;
 use crate::audit::{Action, Application, Audit, Event};
 use crate::clients::{Client, ClientLink, Registry, offline};
-use crate::options::TunnelsOptions;
+use crate::options::{TunnelProxyOptions, TunnelsOptions};
 
 /// How long a caller waits for the listeners of a closed tunnel to be gone.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
@@ -30,6 +30,7 @@ pub(super) struct Inner {
     pub(super) registry: Arc<Registry>,
     pub(super) pool: PortPool,
     pub(super) check_port_timeout: Duration,
+    pub(super) proxy: Option<TunnelProxyOptions>,
     pub(super) audit: Audit,
     pub(super) clock: Clock,
     pub(super) tasks: Tasks,
@@ -65,6 +66,7 @@ impl Tunnels {
             registry,
             pool: PortPool::new(options.ports.clone()),
             check_port_timeout: options.check_port_timeout,
+            proxy: options.proxy.clone(),
             audit,
             clock,
             tasks,

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use rport_domain::{ClientId, ConnectionId, Error, TunnelAcl, TunnelAclError, TunnelId, TunnelRecord};
 use rport_protocol::{GoTime, Remote};
-use rport_tunnel::{EndReason, PortError, Tunnel, TunnelSpec};
+use rport_tunnel::{EndReason, Front, PortError, ProxyLogin, ProxySpec, Tunnel, TunnelSpec};
 
 use super::service::{Inner, Running, Tunnels};
 use crate::clients::{Client, ClientLink};
+use crate::options::TunnelProxyOptions;
 
 /// How long the listeners of a closed tunnel may take to be gone.
 const END_LIMIT: Duration = Duration::from_secs(5);
@@ -30,6 +31,9 @@ pub(crate) enum TunnelError {
     /// An HTTPS proxy is wanted.
     #[error("creation of tunnel proxy not enabled")]
     Proxy,
+    /// An HTTPS proxy is wanted that there is not, or whose options make no sense.
+    #[error("{0}")]
+    ProxyOptions(String),
     /// No port.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -58,9 +62,12 @@ impl Tunnels {
         mut remote: Remote,
     ) -> Result<TunnelRecord, TunnelError> {
         let inner = &self.inner;
-        if remote.http_proxy {
-            return Err(TunnelError::Proxy);
-        }
+        let proxy = if remote.http_proxy {
+            let options = inner.proxy.as_ref().ok_or(TunnelError::Proxy)?;
+            Some(front(options, &remote)?)
+        } else {
+            None
+        };
         let acl = TunnelAcl::parse(remote.acl.as_deref())?;
         let wanted = remote
             .is_local_specified()
@@ -78,6 +85,7 @@ impl Tunnels {
         let id = TunnelId::new(client.next_tunnel().to_string());
         let spec = TunnelSpec {
             acl,
+            proxy,
             idle: minutes(remote.idle_timeout_minutes),
             auto_close: Some(remote.auto_close).filter(|limit| !limit.is_zero()),
             ..TunnelSpec::new(format!("{}/{id}", client.id), &remote.rhost, &remote.rport)
@@ -180,6 +188,45 @@ impl Inner {
             tracing::error!(client.id = %id, tunnel.id = %tunnel, %error, "the end of a tunnel was not saved");
         }
     }
+}
+
+/// The HTTPS front a remote asks for. Agents may ask for one, too, so nothing is taken for granted.
+fn front(options: &TunnelProxyOptions, remote: &Remote) -> Result<ProxySpec, TunnelError> {
+    let front = match remote.scheme.as_deref() {
+        Some("http") => Front::Http,
+        Some("https") => Front::Https,
+        scheme => {
+            let scheme = scheme.unwrap_or_default();
+            return Err(TunnelError::ProxyOptions(format!(
+                "tunnel proxy not allowed with scheme {scheme}"
+            )));
+        }
+    };
+    if !remote.protocol.has_tcp() {
+        return Err(TunnelError::ProxyOptions(format!(
+            "tunnel proxy not allowed with protcol {}",
+            remote.protocol
+        )));
+    }
+    let host_header = match remote.host_header.as_str() {
+        "" => None,
+        host => Some(
+            http::HeaderValue::from_str(host)
+                .map_err(|_| TunnelError::ProxyOptions(format!("host_header {host:?} is no host")))?,
+        ),
+    };
+    let has_login = !remote.auth_user.is_empty() && !remote.auth_password.is_empty();
+    Ok(ProxySpec {
+        tls: options.tls.clone(),
+        front,
+        host_header,
+        login: has_login.then(|| ProxyLogin {
+            user: remote.auth_user.clone(),
+            password: remote.auth_password.as_str().into(),
+        }),
+        trusted_proxies: options.trusted_proxies.clone(),
+        cors: options.cors.clone(),
+    })
 }
 
 fn parse_port(text: &str) -> Result<u16, TunnelError> {

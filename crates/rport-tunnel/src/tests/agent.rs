@@ -27,6 +27,10 @@ pub(super) enum Does {
     Strangers,
     /// Accepts and never reads.
     Sleep,
+    /// Is a web service, see `web.rs`.
+    Web,
+    /// The same inside TLS, with a certificate nobody knows.
+    WebTls,
 }
 
 pub(super) struct Agent {
@@ -95,6 +99,8 @@ async fn serve(mut channel: Channel, does: Does) {
                 }
             }
         }
+        Does::Web => super::web::serve(channel).await,
+        Does::WebTls => super::web::serve_tls(channel).await,
         Does::Capitals | Does::Strangers => frames(channel, does).await,
         _ => std::future::pending().await,
     }

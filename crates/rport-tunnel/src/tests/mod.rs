@@ -2,8 +2,10 @@
 
 mod agent;
 mod lifecycle;
+mod proxy;
 mod tcp;
 mod udp;
+mod web;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -77,6 +77,8 @@ pub struct ApiSection {
     pub use_ip_obfuscation: bool,
     /// How often the audit log starts a new file.
     pub audit_log_rotation: String,
+    /// Days for which old files of the audit log are kept; 0 keeps them for ever. Ours.
+    pub audit_log_keep: i64,
     /// Least length of new passwords in bytes.
     pub password_min_length: i64,
     /// Least strength of new passwords; -1 does not check.
@@ -147,6 +149,7 @@ impl ApiSection {
             enable_audit_log: section.boolean("enable_audit_log", true),
             use_ip_obfuscation: section.boolean("use_ip_obfuscation", false),
             audit_log_rotation: section.string("audit_log_rotation", "monthly"),
+            audit_log_keep: section.integer("audit_log_keep", 0),
             password_min_length: section.integer("password_min_length", 14),
             password_zxcvbn_minscore: section.integer("password_zxcvbn_minscore", 0),
             password_hash: check::word(&section, "password_hash", "bcrypt").unwrap_or(UserHash::Bcrypt),
@@ -446,6 +449,13 @@ impl ApiSection {
                 "invalid api.audit_log_rotation: {rotation:?}; allowed: daily, weekly, monthly, yearly"
             );
             api_error(document, "audit_log_rotation", &text);
+        }
+        if self.audit_log_keep < 0 {
+            api_error(
+                document,
+                "audit_log_keep",
+                "must not be negative; 0 keeps old files for ever",
+            );
         }
     }
 

@@ -226,6 +226,11 @@ impl ServerSection {
             || self.tunnel_enable_acme
     }
 
+    /// Lowest TLS version of tunnel proxies.
+    pub fn tls_min(&self) -> rport_tls::TlsMin {
+        check::tls_min(&self.tls_min, rport_tls::TlsMin::V1_3).unwrap_or_default()
+    }
+
     pub(super) fn check_tunnel_proxy(&self, document: &Document) {
         if !self.tunnel_proxy_enabled() {
             return;
