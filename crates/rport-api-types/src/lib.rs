@@ -16,6 +16,7 @@ pub mod client_group;
 pub mod client_tag;
 pub mod login;
 pub mod me;
+pub mod plus;
 pub mod status;
 pub mod stored_tunnel;
 pub mod tunnel;

@@ -20,7 +20,7 @@ use crate::layers::{
 use crate::routes::metrics::MetricsPage;
 use crate::routes::{
     api_tokens, attributes, auditlog, auth, client_groups, clients, clients_auth, login, me, metrics, openapi,
-    sessions, status, stored_tunnels, tunnels,
+    plus, sessions, status, stored_tunnels, tunnels,
 };
 use crate::state::ApiState;
 use crate::static_files::StaticFiles;
@@ -111,6 +111,7 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(routes!(tunnels::close))
         .routes(routes!(tunnels::set_acl))
         .routes(routes!(tunnels::list))
+        .routes(routes!(plus::status))
         .routes(routes!(auditlog::list))
         .routes(routes!(auditlog::export))
 }

@@ -11,6 +11,7 @@ pub(crate) mod login;
 pub(crate) mod me;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
+pub(crate) mod plus;
 pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod stored_tunnels;

@@ -48,6 +48,7 @@ const ROWS: &[Row] = &[
     row("openapi", Method::GET, "/openapi.json", 200, 200, 200),
     row("list_audit_entries", Method::GET, "/auditlog", 401, 200, 200),
     row("export_audit_entries", Method::GET, "/auditlog/export", 401, 200, 200),
+    row("plus_status", Method::GET, "/plus/status", 200, 200, 200),
     row("status", Method::GET, "/status", 401, 200, 200),
     row("me", Method::GET, "/me", 401, 200, 200),
     row("me_ip", Method::GET, "/me/ip", 401, 200, 200),

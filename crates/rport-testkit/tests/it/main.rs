@@ -10,3 +10,4 @@ mod hostile;
 mod liveness;
 mod nat;
 mod start_up;
+mod tunnel_proxy;
