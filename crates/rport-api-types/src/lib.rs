@@ -14,6 +14,7 @@ pub mod client;
 pub mod client_auth;
 pub mod client_group;
 pub mod client_tag;
+pub mod library;
 pub mod login;
 pub mod me;
 pub mod plus;

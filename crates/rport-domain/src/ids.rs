@@ -78,6 +78,8 @@ text_id! {
     ClientAuthId;
     /// Names a client group; chosen by people.
     ClientGroupId;
+    /// Names a command or script of the library: a UUID.
+    LibraryId;
     /// Names a stored tunnel: a UUID.
     StoredTunnelId;
     /// Names a tunnel among those of its client: `1`, `2`, …

@@ -20,6 +20,7 @@ mod error;
 mod glob;
 mod go_duration;
 mod ids;
+mod library;
 pub mod list;
 pub mod password_rules;
 mod permission;
@@ -48,7 +49,12 @@ pub use client_view::{CLIENT_FIELDS, CLIENT_LIST, ClientView};
 pub use error::{Error, Kind, Result};
 pub use glob::Glob;
 pub use ids::{
-    ApiSessionId, ClientAuthId, ClientGroupId, ClientId, ConnectionId, StoredTunnelId, TunnelId, UserName,
+    ApiSessionId, ClientAuthId, ClientGroupId, ClientId, ConnectionId, LibraryId, StoredTunnelId, TunnelId,
+    UserName,
+};
+pub use library::{
+    DEFAULT_TIMEOUT_SEC, LibraryDefinition, LibraryEntry, LibraryKind, LibraryParameter, fill_parameters,
+    library_parameters,
 };
 pub use list::{Fields, ListQuery, Page};
 pub use password_rules::PasswordRules;

@@ -19,8 +19,8 @@ use crate::layers::{
 };
 use crate::routes::metrics::MetricsPage;
 use crate::routes::{
-    api_tokens, attributes, auditlog, auth, client_groups, clients, clients_auth, login, me, metrics, openapi,
-    plus, sessions, status, stored_tunnels, tunnels,
+    api_tokens, attributes, auditlog, auth, client_groups, clients, clients_auth, library, login, me,
+    metrics, openapi, plus, sessions, status, stored_tunnels, tunnels,
 };
 use crate::state::ApiState;
 use crate::static_files::StaticFiles;
@@ -45,6 +45,7 @@ use crate::static_files::StaticFiles;
         (name = "stored-tunnels", description = "Saved tunnel definitions."),
         (name = "clients-auth", description = "What agents log in with."),
         (name = "auditlog", description = "Who did what."),
+        (name = "library", description = "Commands and scripts that are kept for later."),
         (name = "tunnels", description = "Ports of the server that lead to a client."),
     ),
 )]
@@ -106,6 +107,18 @@ fn api() -> OpenApiRouter<ApiState> {
             clients_auth::get,
             clients_auth::change,
             clients_auth::delete
+        ))
+        .routes(routes!(library::list_commands, library::add_command))
+        .routes(routes!(
+            library::get_command,
+            library::change_command,
+            library::delete_command
+        ))
+        .routes(routes!(library::list_scripts, library::add_script))
+        .routes(routes!(
+            library::get_script,
+            library::change_script,
+            library::delete_script
         ))
         .routes(routes!(tunnels::open))
         .routes(routes!(tunnels::close))

@@ -16,6 +16,7 @@ mod clients;
 mod error;
 mod hashing;
 mod kept_file;
+mod library;
 mod login;
 mod metrics_names;
 mod options;
@@ -27,9 +28,7 @@ mod users;
 
 pub use about::{AboutService, Me, Status};
 pub use actor::Actor;
-pub use audit::{
-    AuditEntries, AuditExportRequest, AuditLogs, AuditOptions, AuditRotation, UnknownRotation,
-};
+pub use audit::{AuditEntries, AuditExportRequest, AuditLogs, AuditOptions, AuditRotation, UnknownRotation};
 pub use client_auth::{
     ClientAuthChange, ClientAuthOptions, ClientAuthOutcome, ClientAuthSource, ClientAuthTool, ClientAuths,
     ClientIdBinding, DatabaseOptions, DatabaseServer, MAX_GRACE, NewClientAuth, NewPassword, Pair,
@@ -38,6 +37,7 @@ pub use client_auth::{
 pub use client_groups::ClientGroups;
 pub use clients::Clients;
 pub use error::StartError;
+pub use library::Library;
 pub use login::{LoggedIn, Login, MadeApiToken, NewApiToken, RequestOrigin, UserEvent};
 pub use metrics_names::describe_metrics;
 pub use options::{

@@ -11,13 +11,14 @@ use tokio::net::TcpListener;
 
 use crate::about::{AboutService, Me, Status};
 use crate::actor::Actor;
-use crate::audit::{Audit, AuditLogs};
 use crate::audit::logins::LoginAudit;
+use crate::audit::{Audit, AuditLogs};
 use crate::client_auth::{self, ClientAuths, Gate, Needs};
 use crate::client_groups::{ClientGroups, Memberships};
 use crate::client_listener::ClientListener;
 use crate::clients::{self, Clients, Registry, Sessions, Shared};
 use crate::error::StartError;
+use crate::library::Library;
 use crate::login::{Bans, Login, LoginParts, Waits};
 use crate::options::Options;
 use crate::stored_tunnels::StoredTunnels;
@@ -54,6 +55,7 @@ struct Inner {
     login: Option<Login>,
     client_auth: ClientAuths,
     audit_logs: AuditLogs,
+    library: Library,
     about: AboutService,
     store: Store,
     tasks: Tasks,
@@ -127,6 +129,7 @@ impl Server {
             clock.clone(),
             tasks.clone(),
         );
+        let library = Library::new(store.library().clone(), audit.clone(), clock.clone());
         let about = AboutService::new(
             options.about.clone(),
             &host_key.fingerprint(),
@@ -202,6 +205,7 @@ impl Server {
             login,
             client_auth,
             audit_logs,
+            library,
             about,
             store,
             tasks,
@@ -246,6 +250,11 @@ impl Server {
     /// The audit log.
     pub fn audit_logs(&self) -> &AuditLogs {
         &self.inner.audit_logs
+    }
+
+    /// Commands and scripts that are kept for later.
+    pub fn library(&self) -> &Library {
+        &self.inner.library
     }
 
     /// Logins of users; `None` when the API is off.

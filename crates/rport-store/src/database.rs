@@ -107,7 +107,8 @@ impl Database {
         let path = self.inner.path.clone();
         // Awaited at once, so nothing outlives the caller that `Tasks` would have to know about.
         let outcome =
-            tokio::task::spawn_blocking(move || reader.lock().as_ref().map(|connection| work(connection))).await;
+            tokio::task::spawn_blocking(move || reader.lock().as_ref().map(|connection| work(connection)))
+                .await;
         match outcome {
             Ok(Some(result)) => result.map_err(|error| StoreError::sqlite(&path, error)),
             Ok(None) | Err(_) => Err(StoreError::new(&path, StoreErrorKind::Closed)),

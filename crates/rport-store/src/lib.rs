@@ -22,6 +22,7 @@ mod clients;
 mod database;
 mod error;
 mod go_time;
+mod library;
 mod list;
 mod migrations;
 mod operator_extras;
@@ -42,6 +43,7 @@ pub use client_auth_table::{
 pub use client_groups::ClientGroups;
 pub use clients::Clients;
 pub use error::{StoreError, StoreErrorKind};
+pub use library::{Library, LibraryWrite};
 pub use operator_extras::{OperatorExtras, SessionToken};
 pub use store::{Store, StoreOptions};
 pub use stored_tunnels::StoredTunnels;

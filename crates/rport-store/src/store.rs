@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use crate::error::StoreError;
 use crate::{
-    ApiSessions, ApiTokens, AuditLog, ClientAuthExtras, ClientGroups, Clients, OperatorExtras, StoredTunnels,
+    ApiSessions, ApiTokens, AuditLog, ClientAuthExtras, ClientGroups, Clients, Library, OperatorExtras,
+    StoredTunnels,
 };
 
 /// Where and how the files are kept.
@@ -28,6 +29,7 @@ pub struct Store {
     operator_extras: OperatorExtras,
     client_auth_extras: ClientAuthExtras,
     audit_log: AuditLog,
+    library: Library,
 }
 
 impl Store {
@@ -47,6 +49,7 @@ impl Store {
             operator_extras,
             client_auth_extras: ClientAuthExtras::open(options)?,
             audit_log: AuditLog::open(options)?,
+            library: Library::open(options)?,
         })
     }
 
@@ -90,6 +93,11 @@ impl Store {
         &self.audit_log
     }
 
+    /// Commands and scripts that are kept for later, `library.db`.
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
     /// Waits until all accepted writes are on disk and closes the files for writing. Call it last at shutdown.
     pub async fn close(&self) {
         self.clients.close().await;
@@ -99,5 +107,6 @@ impl Store {
         self.operator_extras.close().await;
         self.client_auth_extras.close().await;
         self.audit_log.close().await;
+        self.library.close().await;
     }
 }

@@ -4,9 +4,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use rport_http::ApiOptions;
 use rport_server::{
-    About, AuditOptions, AuditRotation, BanOptions, ClientAuthOptions, ClientAuthSource, ClientsOptions, DatabaseOptions,
-    DatabaseServer, Deadlines, ListenerOptions, LoginOptions, Options, PurgeOptions, TunnelProxyOptions, TunnelsOptions,
-    UserOptions, UserSource, UserTableNames,
+    About, AuditOptions, AuditRotation, BanOptions, ClientAuthOptions, ClientAuthSource, ClientsOptions,
+    DatabaseOptions, DatabaseServer, Deadlines, ListenerOptions, LoginOptions, Options, PurgeOptions,
+    TunnelProxyOptions, TunnelsOptions, UserOptions, UserSource, UserTableNames,
 };
 
 use crate::config::{ApiSection, CodeDelivery, Config, Source};

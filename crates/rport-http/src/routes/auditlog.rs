@@ -136,17 +136,18 @@ impl Format {
             (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
             (header::CONTENT_DISPOSITION, HeaderValue::from_static(name)),
         ];
-        let chunks = futures_util::stream::unfold((entries, head), move |(mut entries, mut head)| async move {
-            if let Some(head) = head.take() {
-                return Some((Ok(head), (entries, None)));
-            }
-            let chunk = entries.next().await?;
-            // A failure in the middle cuts the body off, so that nobody takes a part for the whole.
-            let chunk = chunk.map(|entries| self.write(entries)).inspect_err(|error| {
-                tracing::error!(%error, "the export of the audit log broke off");
+        let chunks =
+            futures_util::stream::unfold((entries, head), move |(mut entries, mut head)| async move {
+                if let Some(head) = head.take() {
+                    return Some((Ok(head), (entries, None)));
+                }
+                let chunk = entries.next().await?;
+                // A failure in the middle cuts the body off, so that nobody takes a part for the whole.
+                let chunk = chunk.map(|entries| self.write(entries)).inspect_err(|error| {
+                    tracing::error!(%error, "the export of the audit log broke off");
+                });
+                Some((chunk, (entries, None)))
             });
-            Some((chunk, (entries, None)))
-        });
         (headers, Body::from_stream(chunks)).into_response()
     }
 

@@ -60,10 +60,7 @@ async fn entries_are_listed_by_the_rules_of_lists() {
 #[tokio::test]
 async fn others_see_their_own_entries_only() {
     let rig = with_entries().await;
-    assert_eq!(
-        sent(rig.as_user(OPS, Method::GET, "/login")).await.status(),
-        200
-    );
+    assert_eq!(sent(rig.as_user(OPS, Method::GET, "/login")).await.status(), 200);
     let as_ops = |path: &str| rig.as_user(OPS, Method::GET, path);
     let (_, body) = answer(as_ops("/auditlog?page[limit]=100")).await;
     let users: Vec<_> = body["data"]
@@ -72,7 +69,10 @@ async fn others_see_their_own_entries_only() {
         .iter()
         .map(|item| item["username"].clone())
         .collect();
-    assert!(!users.is_empty() && users.iter().all(|user| user == OPS.0), "{users:?}");
+    assert!(
+        !users.is_empty() && users.iter().all(|user| user == OPS.0),
+        "{users:?}"
+    );
     for filter in ["username", "action|username"] {
         let forbidden = refusal(as_ops(&format!("/auditlog?filter[{filter}]=*"))).await;
         assert_eq!(forbidden, (403, "filter forbidden".to_owned()));
@@ -98,10 +98,7 @@ async fn exports_read_back() {
     assert_eq!(reader.headers().expect("a head").get(1), Some("username"));
     let records: Vec<_> = reader.records().collect::<Result<_, _>>().expect("sound CSV");
     assert_eq!(records.len(), 1);
-    assert_eq!(
-        records[0].get(1),
-        Some("'=1+1|\"x\",\u{fffd}\u{fffd}<script>")
-    );
+    assert_eq!(records[0].get(1), Some("'=1+1|\"x\",\u{fffd}\u{fffd}<script>"));
     let lines = sent(rig.get("/auditlog/export?format=jsonl&to=2999-12-31"))
         .await
         .text()
@@ -131,7 +128,9 @@ async fn nobody_changes_the_log() {
     let rig = Rig::new().await;
     for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
         assert_eq!(
-            sent(rig.as_user(ADMIN, method.clone(), "/auditlog")).await.status(),
+            sent(rig.as_user(ADMIN, method.clone(), "/auditlog"))
+                .await
+                .status(),
             404,
             "{method}"
         );

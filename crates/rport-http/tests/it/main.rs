@@ -3,11 +3,12 @@
 mod access;
 mod agent;
 mod attributes;
-mod client_groups;
 mod auditlog;
+mod client_groups;
 mod clients;
 mod hardening;
 mod layers;
+mod library;
 mod login;
 mod openapi;
 mod rig;

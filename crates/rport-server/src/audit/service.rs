@@ -184,7 +184,9 @@ impl AuditLogs {
                 }
             }
         }
-        let Some(keep) = self.options.keep_days else { return };
+        let Some(keep) = self.options.keep_days else {
+            return;
+        };
         let today = self.clock.now_local().date_naive();
         let Some(limit) = today.checked_sub_days(Days::new(keep)) else {
             return;

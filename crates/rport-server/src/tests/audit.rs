@@ -254,6 +254,9 @@ async fn exports_read_what_was_put_aside() {
     assert_eq!(export(Some(1), None).await, days[1..]);
     assert_eq!(export(None, Some(1)).await, days[..2]);
     assert_eq!(export(Some(1), Some(1)).await, days[1..2]);
-    assert!(export(None, None).await.is_empty(), "the file in use has just begun");
+    assert!(
+        export(None, None).await.is_empty(),
+        "the file in use has just begun"
+    );
     server.stop().await;
 }

@@ -51,7 +51,7 @@ fn options() -> Options {
         tunnels: TunnelsOptions {
             ports: PortSet::range(21_000..=32_000),
             check_port_timeout: Duration::from_secs(2),
-                proxy: None,
+            proxy: None,
         },
         users: Some(
             UserSource::Single {

@@ -100,7 +100,12 @@ fn read_file(path: &Path, export: &AuditExport, chunks: &mpsc::Sender<AuditChunk
             return Ok(());
         }
         chunk.push(entry);
-        if chunk.len() == CHUNK && !send(chunks, Ok(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)))) {
+        if chunk.len() == CHUNK
+            && !send(
+                chunks,
+                Ok(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK))),
+            )
+        {
             wanted = false;
             // Any error ends the reading; nobody sees this one.
             return Err(rusqlite::Error::QueryReturnedNoRows);

@@ -136,7 +136,8 @@ impl AuditLog {
     /// When the oldest line of the file in use was written.
     pub async fn oldest(&self) -> Result<Option<DateTime<FixedOffset>>, StoreError> {
         let oldest = |connection: &Connection| {
-            let mut query = connection.prepare_cached("SELECT timestamp FROM auditlog ORDER BY rowid LIMIT 1")?;
+            let mut query =
+                connection.prepare_cached("SELECT timestamp FROM auditlog ORDER BY rowid LIMIT 1")?;
             query.query_row([], |row| row.get(0)).optional()
         };
         let time: Option<GoTime> = self.database().await?.read(oldest).await?;

@@ -70,7 +70,10 @@ async fn web(tasks: &Tasks) -> anyhow::Result<SocketAddr> {
     let router = Router::new()
         .route("/", get(headers))
         .route("/big", get(big))
-        .route("/length", post(|body: Bytes| async move { body.len().to_string() }))
+        .route(
+            "/length",
+            post(|body: Bytes| async move { body.len().to_string() }),
+        )
         .route("/ws", get(echo));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
@@ -147,7 +150,10 @@ async fn a_web_service_is_visited_through_the_front() -> anyhow::Result<()> {
             "{place}: {text}"
         );
     }
-    let (http, base) = (front.visitor()?, format!("https://localhost:{}", tunnel.address.port()));
+    let (http, base) = (
+        front.visitor()?,
+        format!("https://localhost:{}", tunnel.address.port()),
+    );
     assert_eq!(http.get(&base).send().await?.status(), 401);
     let asked = http.get(&base).basic_auth("eve", Some("geheim")).send().await?;
     assert_eq!(asked.text().await?, "web.example https -");

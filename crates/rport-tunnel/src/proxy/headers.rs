@@ -87,9 +87,7 @@ pub(super) fn for_service<B>(
     let peer_text = HeaderValue::from_str(&peer.to_string()).map_err(|_| "no address")?;
     if trusted {
         headers.append(X_FORWARDED_FOR, peer_text);
-        headers
-            .entry(X_FORWARDED_HOST)
-            .or_insert_with(|| host.clone());
+        headers.entry(X_FORWARDED_HOST).or_insert_with(|| host.clone());
         headers
             .entry(X_FORWARDED_PROTO)
             .or_insert(HeaderValue::from_static("https"));

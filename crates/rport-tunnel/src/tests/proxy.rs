@@ -48,7 +48,9 @@ async fn tls(tunnel: &Tunnel, alpn: &[u8]) -> TlsStream<TcpStream> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![alpn.to_vec()];
-    let socket = TcpStream::connect(local(tunnel)).await.expect("the tunnel listens");
+    let socket = TcpStream::connect(local(tunnel))
+        .await
+        .expect("the tunnel listens");
     let name = ServerName::try_from("localhost").expect("a name");
     TlsConnector::from(Arc::new(config))
         .connect(name, socket)
@@ -68,7 +70,9 @@ async fn visit(rig: &Rig, tunnel: &Tunnel) -> http1::SendRequest<Full<Bytes>> {
 }
 
 fn get(path: &str) -> http::request::Builder {
-    Request::builder().uri(path).header(header::HOST, "tunnel.example")
+    Request::builder()
+        .uri(path)
+        .header(header::HOST, "tunnel.example")
 }
 
 fn empty(builder: http::request::Builder) -> Request<Full<Bytes>> {
@@ -167,7 +171,10 @@ async fn http2_visitors_share_a_connection() {
     );
     for (number, seen) in [one, two, three].into_iter().enumerate() {
         assert!(
-            seen.starts_with(&format!("GET /{}\ncookie: a=1; b=2\nhost: tunnel.example\n", number + 1)),
+            seen.starts_with(&format!(
+                "GET /{}\ncookie: a=1; b=2\nhost: tunnel.example\n",
+                number + 1
+            )),
             "{seen}"
         );
     }
@@ -179,10 +186,7 @@ async fn a_hundred_megabytes_come_through_whole() {
     let rig = Rig::new(Does::Web).await;
     let tunnel = proxied(&rig, |_, _| {}).await;
     let mut visitor = visit(&rig, &tunnel).await;
-    let response = visitor
-        .send_request(empty(get("/big")))
-        .await
-        .expect("an answer");
+    let response = visitor.send_request(empty(get("/big"))).await.expect("an answer");
     let mut body = response.into_body();
     let mut place = 0;
     let reading = async {
@@ -227,7 +231,10 @@ async fn upgrades_carry_bytes_both_ways_and_count_as_visitors() {
     let ended = tunnel.ended();
     tunnel.close(true).expect("forced");
     assert_eq!(soon("end", ended).await, EndReason::Closed);
-    assert!(matches!(soon("cut", stream.read(&mut back)).await, Ok(0) | Err(_)));
+    assert!(matches!(
+        soon("cut", stream.read(&mut back)).await,
+        Ok(0) | Err(_)
+    ));
 }
 
 #[tokio::test]
@@ -263,10 +270,7 @@ async fn the_login_is_asked_for_kept_and_throttled() {
     })
     .await;
     let mut visitor = visit(&rig, &tunnel).await;
-    let response = visitor
-        .send_request(empty(get("/")))
-        .await
-        .expect("an answer");
+    let response = visitor.send_request(empty(get("/"))).await.expect("an answer");
     assert_eq!(response.status(), 401);
     assert!(response.headers().contains_key("www-authenticate"));
     text(response).await;
@@ -314,10 +318,7 @@ async fn other_origins_are_allowed_as_configured() {
         .method("OPTIONS")
         .header("origin", "https://app.example")
         .header("access-control-request-method", "PUT");
-    let response = visitor
-        .send_request(empty(preflight))
-        .await
-        .expect("an answer");
+    let response = visitor.send_request(empty(preflight)).await.expect("an answer");
     assert_eq!(response.status(), 204);
     assert_eq!(response.headers()["access-control-allow-methods"], "PUT");
     assert_eq!(

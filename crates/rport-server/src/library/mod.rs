@@ -1,0 +1,5 @@
+//! Commands and scripts that are kept for later. Shared by all users who may run such things; nobody owns an entry.
+
+mod service;
+
+pub use service::Library;
