@@ -5,6 +5,10 @@ use rport_protocol::{Job, json, version};
 /// Most jobs at a time. Together with `send_back_limit` this bounds the memory that output takes.
 pub(super) const MAX_JOBS: usize = 32;
 
+/// Most results that are put together at a time. In the worst case, control characters, the JSON of a result takes
+/// six times what was printed.
+pub(super) const MAX_RESULTS: usize = 2;
+
 /// Longest job id. Servers send UUIDs.
 pub(super) const MAX_ID_BYTES: usize = 64;
 

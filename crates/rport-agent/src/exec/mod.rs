@@ -31,6 +31,7 @@ mod summary;
 mod tests;
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -54,6 +55,10 @@ pub(crate) struct Jobs {
     tasks: Tasks,
     memory: Mutex<Memory>,
     permits: Arc<Semaphore>,
+    /// Making a result takes several times the memory of its output, so only a few are made at a time.
+    results: Semaphore,
+    /// The program that runs others as root.
+    sudo: OsString,
     link: watch::Sender<Option<Connection>>,
     ready: mpsc::UnboundedSender<Ready>,
 }
@@ -111,6 +116,10 @@ impl Drop for LinkInUse {
 impl Jobs {
     /// Prepares to run jobs, and delivers what an earlier run left behind. Touches no file before it has to.
     pub(crate) fn start(config: Arc<AgentConfig>, clock: Clock, tasks: &Tasks) -> Arc<Self> {
+        Self::start_with(config, clock, tasks, "sudo".into())
+    }
+
+    fn start_with(config: Arc<AgentConfig>, clock: Clock, tasks: &Tasks, sudo: OsString) -> Arc<Self> {
         let (ready, queue) = mpsc::unbounded_channel();
         let jobs = Arc::new(Self {
             config,
@@ -118,6 +127,8 @@ impl Jobs {
             tasks: tasks.clone(),
             memory: Mutex::default(),
             permits: Arc::new(Semaphore::new(limits::MAX_JOBS)),
+            results: Semaphore::new(limits::MAX_RESULTS),
+            sudo,
             link: watch::Sender::new(None),
             ready,
         });

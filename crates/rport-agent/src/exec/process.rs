@@ -1,6 +1,5 @@
 //! Starting the process of a job, watching it, ending it.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -76,6 +75,8 @@ pub(super) fn start(job: &Job, invocation: Invocation, mark: &str) -> Result<Sta
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
+        // Should the task that watches it be dropped: nothing may run that nobody will ever report.
+        .kill_on_drop(true)
         .env(JOB_ID_VARIABLE, mark);
     for name in HIDDEN_VARIABLES {
         command.env_remove(name);
@@ -248,11 +249,6 @@ async fn end(
         }
     }
     (exit, members)
-}
-
-/// The program that runs others as root, as looked up in the search path.
-pub(super) fn sudo() -> OsString {
-    "sudo".into()
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ fn launch(jobs: &Jobs, id: &str, job: &Job) -> Result<(Started, ScriptFile, Opti
             })?,
     };
     let script = ScriptFile::create(&jobs.scripts_dir(), interpreter::extension(job), &content)?;
-    let invocation = interpreter::invocation(job, script.path(), aliases, &process::sudo());
+    let invocation = interpreter::invocation(job, script.path(), aliases, &jobs.sudo);
     let spool = jobs.spool()?;
     spool
         .begin(id, job)
@@ -201,6 +201,7 @@ async fn store(
         finished_at: Some(jobs.clock.now_local().into()),
         ..job
     };
+    let turn = jobs.results.acquire().await;
     let (jobs, id, streams) = (jobs.clone(), id.to_owned(), streams.clone());
     // Megabytes to decode, encode and sync.
     let storing = jobs.tasks.clone().spawn_blocking("store result", move || {
@@ -229,7 +230,9 @@ async fn store(
             }
         }
     });
-    storing.await.unwrap_or_default()
+    let unstored = storing.await.unwrap_or_default();
+    drop(turn);
+    unstored
 }
 
 /// Output as text. Without an encoding it is UTF-8; each byte that is none becomes U+FFFD, as in Go.

@@ -62,7 +62,8 @@ impl Rig {
         );
         let config = Arc::new(config::from_toml(&text).unwrap());
         let tasks = Tasks::new();
-        let jobs = Jobs::start(config.clone(), Clock::system(), &tasks);
+        let sudo = dir.path().join("sudo");
+        let jobs = Jobs::start_with(config.clone(), Clock::system(), &tasks, sudo.into());
         Self {
             dir,
             config,

@@ -1,5 +1,7 @@
 //! What is run, and how.
 
+use std::os::unix::fs::PermissionsExt;
+
 use rport_protocol::GoTime;
 
 use super::rig::*;
@@ -108,6 +110,29 @@ async fn surroundings_of_a_job() {
         .outcome(&script("s2", "ps -o pgid= -p $$ | tr -d ' '"))
         .await;
     assert_eq!(stdout(&result).trim(), result.pid.unwrap().to_string());
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sudo_is_asked_not_to_ask() {
+    let rig = Rig::new(ALLOW_ALL);
+    let mut server = rig.connect(Answer::Stored).await;
+    let mut job = script("r1", "echo as $AS");
+    job.is_sudo = true;
+    let refused = server.run(&job).await.unwrap_err();
+    assert!(refused.ends_with("/sudo: no such file or directory"), "{refused}");
+    let sudo = rig.dir.path().join("sudo");
+    std::fs::write(
+        &sudo,
+        "#!/bin/sh\ntest \"$1\" = -n || exit 9\nshift\nAS=root exec \"$@\"\n",
+    )
+    .unwrap();
+    std::fs::set_permissions(&sudo, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let result = server.outcome(&job).await;
+    assert_eq!((stdout(&result), result.error.as_str()), ("as root\n", ""));
+    job.jid = "r2".to_owned();
+    job.command = "#!/bin/sh\necho shebang as $AS".to_owned();
+    assert_eq!(stdout(&server.outcome(&job).await), "shebang as root\n");
     rig.stop().await;
 }
 
