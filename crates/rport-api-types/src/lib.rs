@@ -18,6 +18,7 @@ pub mod library;
 pub mod login;
 pub mod me;
 pub mod plus;
+pub mod second_factor;
 pub mod status;
 pub mod stored_tunnel;
 pub mod tunnel;

@@ -20,7 +20,7 @@ use crate::layers::{
 use crate::routes::metrics::MetricsPage;
 use crate::routes::{
     api_tokens, attributes, auditlog, auth, client_groups, clients, clients_auth, library, login, me,
-    metrics, openapi, plus, sessions, status, stored_tunnels, tunnels,
+    metrics, openapi, plus, second_factor, sessions, status, stored_tunnels, tunnels,
 };
 use crate::state::ApiState;
 use crate::static_files::StaticFiles;
@@ -73,6 +73,14 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(routes!(status::status))
         .routes(routes!(me::me))
         .routes(routes!(me::ip))
+        .routes(routes!(second_factor::verify))
+        .routes(routes!(
+            second_factor::get_secret,
+            second_factor::add_secret,
+            second_factor::delete_secret
+        ))
+        .routes(routes!(second_factor::codes_left, second_factor::renew_codes))
+        .routes(routes!(second_factor::reset_secret))
         .routes(routes!(sessions::list_own))
         .routes(routes!(sessions::end_own))
         .routes(routes!(sessions::refresh))

@@ -28,6 +28,8 @@ pub struct Status {
     pub clients_auth_mode: &'static str,
     /// `Static Credentials` or `File`.
     pub users_auth_source: &'static str,
+    /// How the second factor is asked for; empty when it is not.
+    pub two_fa_delivery_method: &'static str,
 }
 
 /// The caller, as rest-api.md 8.2 lists it.
@@ -85,6 +87,7 @@ impl AboutService {
             clients_disconnected: known.saturating_sub(connected),
             clients_auth_source: source,
             clients_auth_mode: if writable { "Read Write" } else { "Read Only" },
+            two_fa_delivery_method: inner.login.as_ref().map_or("", Login::second_factor),
             users_auth_source: inner
                 .login
                 .as_ref()

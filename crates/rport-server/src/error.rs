@@ -19,6 +19,9 @@ pub enum StartError {
     /// The database named in the configuration cannot be used.
     #[error("{0}")]
     Database(String),
+    /// Codes of the second factor cannot be sent as configured.
+    #[error("codes for the second factor cannot be delivered as configured: {0}")]
+    Delivery(String),
     /// The configuration asks for something this version cannot do.
     #[error("{0}")]
     Unsupported(&'static str),

@@ -13,6 +13,7 @@ mod client_auth;
 mod client_groups;
 mod client_listener;
 mod clients;
+mod delivery;
 mod error;
 mod hashing;
 mod kept_file;
@@ -36,9 +37,13 @@ pub use client_auth::{
 };
 pub use client_groups::ClientGroups;
 pub use clients::Clients;
+pub use delivery::{CodeChannel, MailOptions, MailTls, PushoverOptions};
 pub use error::StartError;
 pub use library::Library;
-pub use login::{LoggedIn, Login, MadeApiToken, NewApiToken, RequestOrigin, UserEvent};
+pub use login::{
+    LoggedIn, Login, MadeApiToken, NewApiToken, PendingFactor, RequestOrigin, SecondFactorOptions,
+    TotpSecret, UserEvent,
+};
 pub use metrics_names::describe_metrics;
 pub use options::{
     About, BanOptions, ClientsOptions, Deadlines, ListenerOptions, Liveness, LoginOptions, Options,

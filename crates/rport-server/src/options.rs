@@ -9,6 +9,7 @@ use rport_runtime::Secret;
 
 use crate::audit::AuditOptions;
 use crate::client_auth::ClientAuthOptions;
+use crate::login::SecondFactorOptions;
 use crate::users::UserOptions;
 
 /// All options of the server.
@@ -216,6 +217,8 @@ pub struct LoginOptions {
     pub trusted_proxies: Vec<IpNet>,
     /// How long a token is worth something after it was made, however often it is used (`max_token_lifetime`).
     pub max_token_lifetime: Option<Duration>,
+    /// What is asked for besides the password.
+    pub second_factor: SecondFactorOptions,
 }
 
 impl Default for LoginOptions {
@@ -229,6 +232,7 @@ impl Default for LoginOptions {
             }),
             trusted_proxies: Vec::new(),
             max_token_lifetime: None,
+            second_factor: SecondFactorOptions::Off,
         }
     }
 }

@@ -95,7 +95,7 @@ impl Server {
                     clock: &clock,
                     tasks: &tasks,
                 };
-                Some(Login::new(&options.login, parts))
+                Some(Login::new(&options.login, parts)?)
             }
             None => None,
         };

@@ -5,8 +5,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use rport_http::ApiOptions;
 use rport_server::{
     About, AuditOptions, AuditRotation, BanOptions, ClientAuthOptions, ClientAuthSource, ClientsOptions,
-    DatabaseOptions, DatabaseServer, Deadlines, ListenerOptions, LoginOptions, Options, PurgeOptions,
-    TunnelProxyOptions, TunnelsOptions, UserOptions, UserSource, UserTableNames,
+    CodeChannel, DatabaseOptions, DatabaseServer, Deadlines, ListenerOptions, LoginOptions, MailOptions, MailTls,
+    Options, PurgeOptions, PushoverOptions, SecondFactorOptions, TunnelProxyOptions, TunnelsOptions, UserOptions,
+    UserSource, UserTableNames,
 };
 
 use crate::config::{ApiSection, CodeDelivery, Config, Source};
@@ -80,6 +81,7 @@ pub(crate) fn server(config: &Config) -> Options {
             ban: ban(config.api.max_failed_login, config.api.ban_time),
             trusted_proxies: config.api.trusted_proxies.clone(),
             max_token_lifetime: max_token_lifetime(config.api.max_token_lifetime),
+            second_factor: second_factor(config),
         },
         trusted_proxies: server.trusted_proxies.clone(),
         about: about(config),
@@ -266,6 +268,51 @@ fn wait(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds)
         .unwrap_or(LONGEST_WAIT)
         .min(LONGEST_WAIT)
+}
+
+fn second_factor(config: &Config) -> SecondFactorOptions {
+    let api = &config.api;
+    if api.totp_enabled {
+        return SecondFactorOptions::Totp {
+            account_name: api.totp_account_name.clone(),
+            login_ttl: api.totp_login_session_ttl,
+        };
+    }
+    let Some(delivery) = &config.code_delivery else {
+        return SecondFactorOptions::Off;
+    };
+    let channel = match delivery {
+        CodeDelivery::Smtp => {
+            let smtp = &config.smtp;
+            let (host, port) = smtp.server.rsplit_once(':').unwrap_or((&smtp.server, "25"));
+            CodeChannel::Mail(MailOptions {
+                host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+                port: port.parse().unwrap_or(25),
+                sender: smtp.sender_email.clone(),
+                username: smtp.auth_username.clone(),
+                password: smtp.auth_password.clone(),
+                tls: if smtp.secure {
+                    MailTls::Implicit
+                } else {
+                    MailTls::StartTls
+                },
+                extra_ca: None,
+            })
+        }
+        CodeDelivery::Pushover => {
+            CodeChannel::Pushover(PushoverOptions::new(config.pushover.api_token.clone()))
+        }
+        CodeDelivery::Script(path) => CodeChannel::Script(path.clone()),
+        CodeDelivery::Url(url) => CodeChannel::Url {
+            url: url.to_string(),
+            base_url: api.base_url.clone(),
+        },
+    };
+    SecondFactorOptions::Codes {
+        channel,
+        ttl: Duration::from_secs(api.two_fa_token_ttl_seconds.unsigned_abs()),
+        send_timeout: api.two_fa_send_timeout,
+    }
 }
 
 /// Hours; zero is no limit of its own.

@@ -138,16 +138,6 @@ fn refuse_unsupported(config: &Config) -> anyhow::Result<()> {
     if !config.api.enabled() {
         return Ok(());
     }
-    if config.code_delivery.is_some() {
-        bail!(
-            "'two_fa_token_delivery' in [api] is not supported yet; remove it, or logins would need only the password"
-        );
-    }
-    if config.api.totp_enabled {
-        bail!(
-            "'totp_enabled' in [api] is not supported yet; remove it, or logins would need only the password"
-        );
-    }
     if !config.api.auth_header.is_empty() {
         tracing::warn!("'auth_header' in [api] is not supported yet; nobody can log in by it");
     }

@@ -4,9 +4,10 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use rport_api_types::login::{LoginRequest, LoginToken};
+use rport_api_types::login::{LoginRequest, LoginToken, TwoFa};
 use rport_domain::Error;
 use rport_runtime::Secret;
+use rport_server::LoggedIn;
 use utoipa::IntoParams;
 
 use crate::answer::Data;
@@ -51,9 +52,7 @@ pub(crate) async fn login(visitor: Visitor, query: QueryPairs) -> ApiResult<Data
         .login
         .password(user, password, None, lifetime, &visitor.origin)
         .await?;
-    Ok(Data {
-        data: LoginToken::from(login.token.expose()),
-    })
+    Ok(shown_login(login))
 }
 
 /// Log in with a body.
@@ -94,9 +93,7 @@ pub(crate) async fn login_with_body(
             &visitor.origin,
         )
         .await?;
-    Ok(Data {
-        data: LoginToken::from(login.token.expose()),
-    })
+    Ok(shown_login(login))
 }
 
 /// Log out.
@@ -161,6 +158,17 @@ impl LoginBody {
         }
         Ok(Self(login))
     }
+}
+
+/// The answer to a login, finished or not.
+pub(super) fn shown_login(login: LoggedIn) -> Data<LoginToken> {
+    let mut token = LoginToken::from(login.token.expose());
+    token.two_fa = login.pending.map(|pending| TwoFa {
+        send_to: pending.send_to,
+        delivery_method: pending.delivery_method.to_owned(),
+        totp_key_status: pending.totp_key_status.to_owned(),
+    });
+    Data { data: token }
 }
 
 fn invalid(text: String) -> Response {

@@ -13,6 +13,7 @@ pub(crate) mod me;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
 pub(crate) mod plus;
+pub(crate) mod second_factor;
 pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod stored_tunnels;

@@ -10,7 +10,7 @@ use crate::answer::Data;
 use crate::ctx::{Credentials, Ctx, RequestLine, Visitor};
 use crate::error::{ApiResult, Failure};
 use crate::list_query::QueryPairs;
-use crate::routes::login::{LIFETIME, Lifetime};
+use crate::routes::login::{LIFETIME, Lifetime, shown_login};
 
 /// List the sessions of a user.
 ///
@@ -131,9 +131,7 @@ pub(crate) async fn refresh(
         .login
         .renew(token, method, path, lifetime, &visitor.origin)
         .await?;
-    Ok(Data {
-        data: LoginToken::from(renewed.token.expose()),
-    })
+    Ok(shown_login(renewed))
 }
 
 fn shown(ctx: &Ctx, sessions: Vec<rport_server::ApiSession>) -> Data<Vec<ApiSession>> {

@@ -32,6 +32,8 @@ fn shown(status: rport_server::Status) -> Status {
         clients_auth_source: status.clients_auth_source.to_owned(),
         clients_auth_mode: status.clients_auth_mode.to_owned(),
         users_auth_source: status.users_auth_source.to_owned(),
+        two_fa_enabled: !status.two_fa_delivery_method.is_empty(),
+        two_fa_delivery_method: status.two_fa_delivery_method.to_owned(),
         auth_header: !about.auth_header.is_empty(),
         auditlog: AuditLogStatus {
             enabled: about.audit_log_enabled,

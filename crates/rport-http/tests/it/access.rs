@@ -59,6 +59,43 @@ const ROWS: &[Row] = &[
     row("status", Method::GET, "/status", 401, 200, 200),
     row("me", Method::GET, "/me", 401, 200, 200),
     row("me_ip", Method::GET, "/me/ip", 401, 200, 200),
+    // Neither a password nor an administrator's opens the second step.
+    row("verify_second_factor", Method::POST, "/verify-2fa", 401, 401, 401),
+    // Nobody is asked for a second factor here.
+    row("get_totp_secret", Method::GET, "/me/totp-secret", 401, 400, 400),
+    row("add_totp_secret", Method::POST, "/me/totp-secret", 401, 400, 400),
+    row(
+        "delete_totp_secret",
+        Method::DELETE,
+        "/me/totp-secret",
+        401,
+        400,
+        400,
+    ),
+    row(
+        "get_recovery_codes",
+        Method::GET,
+        "/me/recovery-codes",
+        401,
+        200,
+        200,
+    ),
+    row(
+        "renew_recovery_codes",
+        Method::POST,
+        "/me/recovery-codes",
+        401,
+        409,
+        409,
+    ),
+    row(
+        "reset_totp_secret",
+        Method::DELETE,
+        "/users/olga/totp-secret",
+        401,
+        403,
+        400,
+    ),
     row("list_own_sessions", Method::GET, "/me/sessions", 401, 200, 200),
     row("end_own_session", Method::DELETE, "/me/sessions/1", 401, 404, 404),
     row(

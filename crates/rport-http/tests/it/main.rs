@@ -12,6 +12,7 @@ mod library;
 mod login;
 mod openapi;
 mod rig;
+mod second_factor;
 mod sessions;
 mod stored_tunnels;
 mod tls;

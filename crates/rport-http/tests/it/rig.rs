@@ -194,6 +194,7 @@ fn users_json() -> String {
     let user = |(name, password): (&str, &str), groups: &[&str], expired: bool| {
         serde_json::json!({
             "username": name, "password": hash(password), "groups": groups, "password_expired": expired,
+            "two_fa_send_to": if name == OPS.0 { "olga@example.com" } else { "" },
         })
     };
     let users = [

@@ -36,6 +36,8 @@ pub(crate) mod via {
     pub(crate) const API_TOKEN: &str = "api-token";
     /// A token of a login.
     pub(crate) const BEARER: &str = "bearer";
+    /// A code at the second step of a login.
+    pub(crate) const SECOND_FACTOR: &str = "second-factor";
     /// No or unreadable credentials.
     pub(crate) const NOTHING: &str = "nothing";
 }

@@ -56,6 +56,10 @@ impl Login {
                 Verdict::NoToken => {}
             }
         }
+        // With a second factor a password alone opens nothing; tokens are for programs.
+        if inner.second_factor.is_on() {
+            return Err(inner.failed(name, via::BASIC, origin));
+        }
         let user = inner.checked(user, name, password, via::BASIC, origin).await?;
         if user.password_expired {
             return Err(expired());
@@ -94,7 +98,7 @@ impl Login {
         if user.password_expired {
             return Err(expired());
         }
-        self.start_session(&user.name, lifetime, via::LOGIN, origin).await
+        self.first_step_done(&user, lifetime, via::LOGIN, origin).await
     }
 
     /// Gives a user who has proven to know the present password a new one, and ends all sessions of the old one.
@@ -145,7 +149,10 @@ impl Inner {
             .await?;
         match user {
             Some(user) if right => {
-                self.succeeded(name, origin);
+                // Else the failures of the second step would be forgiven with every first one.
+                if !self.second_factor.is_on() {
+                    self.succeeded(name, origin);
+                }
                 Ok(user)
             }
             _ => Err(self.failed(name, via, origin)),

@@ -29,6 +29,22 @@ impl Login {
         Ok(actor)
     }
 
+    /// Refuses a token that is not meant for such a request, before anything else of the request is looked at.
+    ///
+    /// # Errors
+    /// As [`Login::bearer`].
+    pub async fn check_bearer(
+        &self,
+        token: &str,
+        (method, path): (&str, &str),
+        origin: &RequestOrigin,
+    ) -> Result<(), Error> {
+        self.inner
+            .token_holder(token, method, path, origin)
+            .await
+            .map(drop)
+    }
+
     /// Gives the session of a full token a new token; the old one stops working within half a minute. `lifetime` as
     /// at a login.
     ///
@@ -49,6 +65,7 @@ impl Login {
         let renewed = inner.sessions.renew(session, &claims.jti, lifetime).await?;
         Ok(LoggedIn {
             token: Secret::new(inner.tokens.make(&user.name, &renewed, Purpose::Everything)),
+            pending: None,
         })
     }
 
@@ -109,7 +126,10 @@ impl Inner {
         let user = self.users.find(&name).await?;
         match user.filter(|user| !user.password_expired) {
             Some(user) => {
-                self.bans.succeeded(origin.address);
+                // Who still has to show a code has not shown enough to have failures forgiven.
+                if claims.is_full() {
+                    self.bans.succeeded(origin.address);
+                }
                 Ok((user, claims))
             }
             None => Err(self.failed(&claims.username, via::BEARER, origin)),

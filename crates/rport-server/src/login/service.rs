@@ -17,12 +17,14 @@ use rport_store::Store;
 use tokio::sync::watch;
 
 use super::api_tokens::ApiTokens;
+use super::second_factor::{PendingFactor, SecondFactor};
 use super::sessions::Sessions;
 use super::token::{Purpose, Tokens};
 use super::{Bans, UserWaits};
 use crate::actor::Actor;
 use crate::audit::Audit;
 use crate::audit::logins::{LoginAudit, via};
+use crate::error::StartError;
 use crate::metrics_names::LOGINS_TOTAL;
 use crate::options::LoginOptions;
 use crate::users::{Passwords, UserProvider};
@@ -44,8 +46,10 @@ pub struct RequestOrigin {
 /// A successful login.
 #[derive(Debug)]
 pub struct LoggedIn {
-    /// The token for further requests.
+    /// The token for further requests, or only for the second step.
     pub token: Secret,
+    /// The second step, if one is needed.
+    pub pending: Option<PendingFactor>,
 }
 
 /// What happened to a user, as far as logins have to know.
@@ -76,6 +80,9 @@ pub(super) struct Inner {
     pub(super) tokens: Tokens,
     pub(super) api_tokens: ApiTokens,
     pub(super) extras: rport_store::OperatorExtras,
+    pub(super) second_factor: SecondFactor,
+    /// Held while the secret of an app is looked at and changed.
+    pub(super) totp_writes: tokio::sync::Mutex<()>,
     pub(super) waits: UserWaits,
     pub(super) bans: Bans,
     pub(super) audit: Audit,
@@ -97,7 +104,9 @@ pub(crate) struct LoginParts<'a> {
 }
 
 impl Login {
-    pub(crate) fn new(options: &LoginOptions, parts: LoginParts<'_>) -> Self {
+    /// # Errors
+    /// Options of the second factor that cannot work.
+    pub(crate) fn new(options: &LoginOptions, parts: LoginParts<'_>) -> Result<Self, StartError> {
         let LoginParts {
             users,
             passwords,
@@ -121,6 +130,9 @@ impl Login {
             tokens: Tokens::new(&options.jwt_secret),
             api_tokens: ApiTokens::new(store.api_tokens().clone(), clock.clone()),
             extras,
+            second_factor: SecondFactor::new(&options.second_factor, clock.clone())
+                .map_err(StartError::Delivery)?,
+            totp_writes: tokio::sync::Mutex::default(),
             waits: UserWaits::new(options.user_wait, clock.clone()),
             bans: Bans::new(options.ban, clock.clone()),
             audit,
@@ -131,9 +143,9 @@ impl Login {
                 .max_token_lifetime
                 .map_or(MAX_LIFETIME, |limit| limit.min(MAX_LIFETIME)),
         };
-        Self {
+        Ok(Self {
             inner: Arc::new(inner),
-        }
+        })
     }
 
     /// Works out where a request comes from: `peer` is the TCP peer, `forwarded_for` the values of all
@@ -180,6 +192,7 @@ impl Login {
         tracing::info!(user.name = %user, address = %origin.address, "user logged in");
         Ok(LoggedIn {
             token: Secret::new(inner.tokens.make(user, &session, Purpose::Everything)),
+            pending: None,
         })
     }
 
@@ -190,6 +203,7 @@ impl Login {
     pub async fn user_changed(&self, user: &UserName, event: UserEvent) -> Result<(), Error> {
         let inner = &self.inner;
         inner.api_tokens.forget_verified();
+        inner.second_factor.forget(user);
         match &event {
             UserEvent::GroupsChanged => inner.sessions.announce(),
             UserEvent::PasswordChanged | UserEvent::Expired => {
