@@ -15,6 +15,7 @@ pub mod client_auth;
 pub mod client_group;
 pub mod client_tag;
 pub mod library;
+pub mod event;
 pub mod login;
 pub mod me;
 pub mod plus;
