@@ -1,7 +1,8 @@
 //! The user behind a request.
 
 use rport_domain::{Permission, Permissions};
-use serde::{Serialize, ser::SerializeMap};
+use serde::{Deserialize, Serialize, ser::SerializeMap};
+use serde_json::Value;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, Type},
@@ -39,6 +40,45 @@ impl Me {
             effective_extended_permissions: ExtendedPermissions::default(),
             group_permissions_enabled: false,
         }
+    }
+
+    /// Adds what a source of users with permissions by group knows.
+    #[must_use]
+    pub fn with_groups(mut self, enabled: bool, tunnels: Vec<Value>, commands: Vec<Value>) -> Self {
+        let some =
+            |restrictions: Vec<Value>| Some(restrictions).filter(|restrictions| !restrictions.is_empty());
+        self.group_permissions_enabled = enabled;
+        self.effective_extended_permissions = ExtendedPermissions {
+            tunnels_restricted: some(tunnels),
+            commands_restricted: some(commands),
+        };
+        self
+    }
+}
+
+/// What to change about the caller. Whatever is missing or empty stays as it is.
+#[derive(Clone, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct MeChange {
+    /// A new name. It ends all sessions of the caller.
+    pub username: Option<String>,
+    /// A new password. It ends all sessions of the caller.
+    #[schema(format = Password)]
+    pub password: Option<String>,
+    /// The present password; needed for a new one.
+    #[schema(format = Password)]
+    pub old_password: Option<String>,
+    /// Where codes of the second factor are sent.
+    pub two_fa_send_to: Option<String>,
+}
+
+/// Passwords stay out of logs.
+impl std::fmt::Debug for MeChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MeChange")
+            .field("username", &self.username)
+            .field("two_fa_send_to", &self.two_fa_send_to)
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,10 +118,10 @@ impl ToSchema for EffectivePermissions {}
 pub struct ExtendedPermissions {
     /// Restrictions of tunnels, one object per group.
     #[schema(required, value_type = Option<Vec<Object>>)]
-    tunnels_restricted: (),
+    pub tunnels_restricted: Option<Vec<Value>>,
     /// Restrictions of commands, one object per group.
     #[schema(required, value_type = Option<Vec<Object>>)]
-    commands_restricted: (),
+    pub commands_restricted: Option<Vec<Value>>,
 }
 
 /// Where the request came from.

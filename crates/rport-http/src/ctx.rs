@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri, header};
 use rport_runtime::Secret;
-use rport_server::{Actor, Login, RequestOrigin, Server};
+use rport_server::{Actor, Login, RequestOrigin, Server, Users};
 
 use crate::error::ApiError;
 use crate::state::ApiState;
@@ -33,6 +33,11 @@ impl Ctx {
     /// The service that knows users.
     pub(crate) fn login(&self) -> &Login {
         &self.login
+    }
+
+    /// The users and their groups.
+    pub(crate) fn users(&self) -> &Users {
+        self.server.users().expect("a server with an API has users")
     }
 }
 

@@ -95,3 +95,8 @@ fn log(error: &Error) {
         _ => tracing::debug!("request refused: {error}{causes}"),
     }
 }
+
+/// The answer to a request that was refused, for routes that read the body themselves.
+pub(crate) fn refusal(error: Error) -> Response {
+    ApiError::from(error).into_response()
+}

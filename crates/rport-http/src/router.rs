@@ -20,7 +20,7 @@ use crate::layers::{
 use crate::routes::metrics::MetricsPage;
 use crate::routes::{
     api_tokens, attributes, auditlog, auth, client_groups, clients, clients_auth, library, login, me,
-    metrics, openapi, plus, second_factor, sessions, status, stored_tunnels, tunnels,
+    metrics, openapi, plus, second_factor, sessions, status, stored_tunnels, tunnels, user_groups, users,
 };
 use crate::state::ApiState;
 use crate::static_files::StaticFiles;
@@ -71,7 +71,7 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(routes!(auth::provider))
         .routes(routes!(openapi::document))
         .routes(routes!(status::status))
-        .routes(routes!(me::me))
+        .routes(routes!(me::me, me::change))
         .routes(routes!(me::ip))
         .routes(routes!(second_factor::verify))
         .routes(routes!(
@@ -88,6 +88,10 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(routes!(api_tokens::change, api_tokens::delete))
         .routes(routes!(api_tokens::old_get, api_tokens::old_add))
         .routes(routes!(api_tokens::old_change, api_tokens::old_delete))
+        .routes(routes!(users::list, users::add))
+        .routes(routes!(users::change, users::delete))
+        .routes(routes!(user_groups::list))
+        .routes(routes!(user_groups::get, user_groups::set, user_groups::delete))
         .routes(routes!(sessions::list, sessions::end_all))
         .routes(routes!(sessions::end))
         .routes(routes!(api_tokens::list_of_user))

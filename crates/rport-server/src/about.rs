@@ -26,10 +26,12 @@ pub struct Status {
     pub clients_auth_source: &'static str,
     /// `Read Write` or `Read Only`.
     pub clients_auth_mode: &'static str,
-    /// `Static Credentials` or `File`.
+    /// `Static Credentials`, `File` or `DB`.
     pub users_auth_source: &'static str,
     /// How the second factor is asked for; empty when it is not.
     pub two_fa_delivery_method: &'static str,
+    /// Whether permissions are granted group by group.
+    pub group_permissions_enabled: bool,
 }
 
 /// The caller, as rest-api.md 8.2 lists it.
@@ -39,6 +41,12 @@ pub struct Me {
     pub actor: Actor,
     /// Where codes of the second factor go.
     pub two_fa_send_to: String,
+    /// Whether permissions are granted group by group.
+    pub group_permissions_enabled: bool,
+    /// Restrictions of tunnels, one of each group that has any.
+    pub tunnels_restricted: Vec<serde_json::Value>,
+    /// Restrictions of commands, one of each group that has any.
+    pub commands_restricted: Vec<serde_json::Value>,
 }
 
 /// Answers questions about the server and the caller. Cheap to clone.
@@ -92,6 +100,10 @@ impl AboutService {
                 .login
                 .as_ref()
                 .map_or("", |login| login.users().source_name()),
+            group_permissions_enabled: inner
+                .login
+                .as_ref()
+                .is_some_and(|login| login.users().supports_groups()),
         }
     }
 
@@ -103,9 +115,18 @@ impl AboutService {
         let gone = || Error::not_found(format!("cannot find user by username '{}'", actor.user));
         let login = self.inner.login.as_ref().ok_or_else(gone)?;
         let user = login.users().find(&actor.user).await?.ok_or_else(gone)?;
+        let groups = login.users().details_of(&user.groups).await?;
+        let (mut tunnels_restricted, mut commands_restricted) = (Vec::new(), Vec::new());
+        for group in groups {
+            tunnels_restricted.extend(group.tunnels_restricted);
+            commands_restricted.extend(group.commands_restricted);
+        }
         Ok(Me {
             actor: actor.clone(),
             two_fa_send_to: user.two_fa_send_to.clone(),
+            group_permissions_enabled: login.users().supports_groups(),
+            tunnels_restricted,
+            commands_restricted,
         })
     }
 }

@@ -54,7 +54,10 @@ pub use rport_store::{ApiSession, ApiToken};
 pub use server::{Parts, Server};
 pub use stored_tunnels::StoredTunnels;
 pub use tunnels::{ClientTunnel, Tunnels};
-pub use users::{UserHash, UserOptions, UserSource, UserTableNames};
+pub use users::{
+    NewUser, OwnUpdate, UserHash, UserOptions, UserSource, UserTableNames, UserTool, UserUpdate, UserView,
+    Users,
+};
 
 #[cfg(test)]
 mod tests;

@@ -23,7 +23,7 @@ use crate::login::{Bans, Login, LoginParts, Waits};
 use crate::options::Options;
 use crate::stored_tunnels::StoredTunnels;
 use crate::tunnels::Tunnels;
-use crate::users::{self, Passwords};
+use crate::users::{self, Passwords, Users};
 
 /// How often expired logins are removed.
 const SESSION_CLEANUP: Duration = Duration::from_secs(3600);
@@ -53,6 +53,7 @@ struct Inner {
     stored_tunnels: StoredTunnels,
     tunnels: Tunnels,
     login: Option<Login>,
+    users: Option<Users>,
     client_auth: ClientAuths,
     audit_logs: AuditLogs,
     library: Library,
@@ -77,9 +78,10 @@ impl Server {
         let audit = Audit::new(store.audit_log().clone(), options.audit, clock.clone());
         let audit_logs = AuditLogs::new(store.audit_log().clone(), options.audit, clock.clone());
         tasks.spawn("audit_rotation", audit_logs.clone().keep_up(tasks.clone()));
+        let mut user_service = None;
         let login = match &options.users {
             Some(wanted) => {
-                let users = users::open(wanted, &tasks).await?;
+                let users = users::open(wanted, &clock, &tasks).await?;
                 let passwords = Arc::new(Passwords::new(
                     wanted.rules,
                     wanted.hash_form(),
@@ -87,15 +89,23 @@ impl Server {
                     tasks.clone(),
                 ));
                 let parts = LoginParts {
-                    users,
-                    passwords,
+                    users: users.clone(),
+                    passwords: passwords.clone(),
                     store: &store,
                     audit: audit.clone(),
                     logins: LoginAudit::new(audit.clone(), clock.clone(), tasks.clone()),
                     clock: &clock,
                     tasks: &tasks,
                 };
-                Some(Login::new(&options.login, parts)?)
+                let login = Login::new(&options.login, parts)?;
+                user_service = Some(Users::new(
+                    users,
+                    passwords,
+                    wanted.send_to.clone(),
+                    login.clone(),
+                    audit.clone(),
+                ));
+                Some(login)
             }
             None => None,
         };
@@ -203,6 +213,7 @@ impl Server {
             stored_tunnels,
             tunnels,
             login,
+            users: user_service,
             client_auth,
             audit_logs,
             library,
@@ -260,6 +271,11 @@ impl Server {
     /// Logins of users; `None` when the API is off.
     pub fn login(&self) -> Option<&Login> {
         self.inner.login.as_ref()
+    }
+
+    /// The users and their groups; `None` when the API is off.
+    pub fn users(&self) -> Option<&Users> {
+        self.inner.users.as_ref()
     }
 
     /// The state of the server. Every authenticated user may ask.

@@ -8,7 +8,8 @@
 //! The files can be handed back to the Go server at any time; what that demands is said where it is done, and comes
 //! from storage.md 2, 3 and 13.
 //!
-//! Apart from those stands [`ClientAuthTable`], in a database of the operator: SQLite, MariaDB, MySQL or PostgreSQL.
+//! Apart from those stand [`ClientAuthTable`] and [`UserTable`], in a database of the operator: SQLite, MariaDB, MySQL
+//! or PostgreSQL.
 //!
 //! This crate never names a session, a connection or HTTP, and its errors carry no SQL to the user.
 
@@ -25,6 +26,7 @@ mod go_time;
 mod library;
 mod list;
 mod migrations;
+mod operator_db;
 mod operator_extras;
 mod store;
 mod stored_tunnels;
@@ -37,14 +39,13 @@ pub use api_sessions::{ApiSession, ApiSessions};
 pub use api_tokens::{ApiToken, ApiTokens, TokenWrite};
 pub use audit_log::{AuditChunk, AuditExport, AuditLog};
 pub use client_auth_extras::{ClientAuthExtra, ClientAuthExtras};
-pub use client_auth_table::{
-    ClientAuthTable, DatabaseOptions, DatabaseServer, TableChange, TableError, TableFindings,
-};
+pub use client_auth_table::{ClientAuthTable, TableChange, TableFindings};
 pub use client_groups::ClientGroups;
 pub use clients::Clients;
 pub use error::{StoreError, StoreErrorKind};
 pub use library::{Library, LibraryWrite};
+pub use operator_db::{DatabaseOptions, DatabaseServer, TableError};
 pub use operator_extras::{OperatorExtras, SessionToken};
 pub use store::{Store, StoreOptions};
 pub use stored_tunnels::StoredTunnels;
-pub use user_table::UserTableNames;
+pub use user_table::{UserTable, UserTableNames};

@@ -5,6 +5,7 @@
 
 mod client_auth;
 mod flags;
+mod user;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -12,6 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use rport_runtime::toml_config::{Document, LoadError, find_in_current_dir};
 
 pub use client_auth::{ClientAuthCommand, DatabaseCommand, Existing};
+pub use user::{PasswordFrom, UserCommand};
 
 use flags::{
     FLAGS, IGNORED,
@@ -58,6 +60,8 @@ pub enum Action {
     ConfigGenerate(Generate),
     /// Manage the credentials of agents.
     ClientAuth(ClientAuthCommand),
+    /// Manage the users of the API.
+    User(UserCommand),
     /// Check or create the tables of the database.
     Database(DatabaseCommand),
 }
@@ -106,6 +110,7 @@ fn command() -> Command {
         )
         .subcommand(config_command())
         .subcommand(client_auth::client_auth_command())
+        .subcommand(user::user_command())
         .subcommand(client_auth::database_command());
     for (name, short, key, kind, help) in FLAGS {
         let mut arg = Arg::new(*name)
@@ -219,6 +224,9 @@ fn action(matches: &ArgMatches) -> Action {
         .and_then(client_auth::client_auth)
     {
         return Action::ClientAuth(command);
+    }
+    if let Some(command) = matches.subcommand_matches("user").and_then(user::user) {
+        return Action::User(command);
     }
     if let Some(command) = matches.subcommand_matches("db") {
         return Action::Database(client_auth::database(command));

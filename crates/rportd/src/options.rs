@@ -5,9 +5,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use rport_http::ApiOptions;
 use rport_server::{
     About, AuditOptions, AuditRotation, BanOptions, ClientAuthOptions, ClientAuthSource, ClientsOptions,
-    CodeChannel, DatabaseOptions, DatabaseServer, Deadlines, ListenerOptions, LoginOptions, MailOptions, MailTls,
-    Options, PurgeOptions, PushoverOptions, SecondFactorOptions, TunnelProxyOptions, TunnelsOptions, UserOptions,
-    UserSource, UserTableNames,
+    CodeChannel, DatabaseOptions, DatabaseServer, Deadlines, ListenerOptions, LoginOptions, MailOptions,
+    MailTls, Options, PurgeOptions, PushoverOptions, SecondFactorOptions, TunnelProxyOptions, TunnelsOptions,
+    UserOptions, UserSource, UserTableNames,
 };
 
 use crate::config::{ApiSection, CodeDelivery, Config, Source};

@@ -50,6 +50,10 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
             let config = load(&invocation).map(|(config, _)| config);
             report(config.and_then(|config| commands::client_auth::run(&config, command).map_err(one)))
         }
+        Action::User(command) => {
+            let config = load(&invocation).map(|(config, _)| config);
+            report(config.and_then(|config| commands::user::run(&config, command.clone()).map_err(one)))
+        }
         Action::Database(command) => {
             let config = load(&invocation).map(|(config, _)| config);
             report(config.and_then(|config| commands::database::run(&config, *command).map_err(one)))

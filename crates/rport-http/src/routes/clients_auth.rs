@@ -17,7 +17,7 @@ use crate::answer::{self, Data, Listed};
 use crate::body::Json;
 use crate::compat;
 use crate::ctx::Ctx;
-use crate::error::{ApiError, ApiResult, Failure};
+use crate::error::{ApiResult, Failure, refusal};
 use crate::list_query::{ListParams, QueryPairs};
 
 /// A body that is looked at only after the question whether writing is allowed at all: the original answers in this
@@ -201,10 +201,6 @@ pub(crate) async fn bind(
     let bound = ctx.server().client_auth().rebind(&ctx.actor, &id, &auth).await;
     bound.map_err(refusal)?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn refusal(error: Error) -> Response {
-    ApiError::from(error).into_response()
 }
 
 fn addition(new: NewClientAuth) -> Result<rport_server::NewClientAuth, Error> {

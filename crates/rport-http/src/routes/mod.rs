@@ -18,3 +18,5 @@ pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod stored_tunnels;
 pub(crate) mod tunnels;
+pub(crate) mod user_groups;
+pub(crate) mod users;

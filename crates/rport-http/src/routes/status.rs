@@ -34,6 +34,7 @@ fn shown(status: rport_server::Status) -> Status {
         users_auth_source: status.users_auth_source.to_owned(),
         two_fa_enabled: !status.two_fa_delivery_method.is_empty(),
         two_fa_delivery_method: status.two_fa_delivery_method.to_owned(),
+        group_permissions_enabled: status.group_permissions_enabled,
         auth_header: !about.auth_header.is_empty(),
         auditlog: AuditLogStatus {
             enabled: about.audit_log_enabled,

@@ -142,6 +142,23 @@ const ROWS: &[Row] = &[
         410,
         410,
     ),
+    row("change_me", Method::PUT, "/me", 401, 400, 400),
+    row("list_users", Method::GET, "/users", 401, 403, 200),
+    row("add_user", Method::POST, "/users", 401, 403, 400),
+    row("change_user", Method::PUT, "/users/olga", 401, 403, 400),
+    row("delete_user", Method::DELETE, "/users/nobody", 401, 403, 404),
+    // Users of a file have groups, but groups have nothing of their own.
+    row("list_user_groups", Method::GET, "/user-groups", 401, 403, 400),
+    row("get_user_group", Method::GET, "/user-groups/ops", 401, 403, 400),
+    row("set_user_group", Method::PUT, "/user-groups/ops", 401, 403, 400),
+    row(
+        "delete_user_group",
+        Method::DELETE,
+        "/user-groups/ops",
+        401,
+        403,
+        400,
+    ),
     row(
         "list_sessions",
         Method::GET,

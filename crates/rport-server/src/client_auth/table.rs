@@ -79,7 +79,7 @@ impl TableSource {
                     "client auth database unavailable, new logins are refused; connected agents stay"
                 );
             }
-            Err(TableError::Failed(cause)) => {
+            Err(TableError::NoTable(cause) | TableError::NoColumn(cause) | TableError::Failed(cause)) => {
                 tracing::error!(table, cause, "client auth database refused a statement");
             }
             Ok(_) if self.down.load(Ordering::Relaxed) && self.down.swap(false, Ordering::Relaxed) => {
@@ -122,11 +122,13 @@ impl Provider for TableSource {
 impl From<TableError> for ProviderError {
     fn from(error: TableError) -> Self {
         match error {
-            TableError::Exists(id) => Self::Exists(id),
-            TableError::Missing(id) => Self::Missing(id),
+            TableError::Exists(id) => Self::Exists(id.into()),
+            TableError::Missing(id) => Self::Missing(id.into()),
             TableError::Unfit(text) => Self::Unfit(text),
             TableError::Unavailable(text) => Self::Unavailable(text),
-            TableError::Failed(text) => Self::Failed(text),
+            TableError::NoTable(text) | TableError::NoColumn(text) | TableError::Failed(text) => {
+                Self::Failed(text)
+            }
         }
     }
 }

@@ -39,6 +39,11 @@ pub(crate) trait UserProvider: Send + Sync {
         Box::pin(async { Ok(Permissions::all()) })
     }
 
+    /// What is kept about those of these groups that something is kept about. Cheap.
+    fn details_of<'a>(&'a self, _groups: &'a [String]) -> Answer<'a, Vec<UserGroup>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     /// All groups: those with details by name, then those known from memberships only.
     fn groups(&self) -> Answer<'_, Vec<UserGroup>> {
         self.no_groups()
@@ -61,6 +66,11 @@ pub(crate) trait UserProvider: Send + Sync {
 
     /// Whether permissions are granted group by group.
     fn supports_groups(&self) -> bool {
+        false
+    }
+
+    /// Whether groups can be listed and deleted.
+    fn has_groups(&self) -> bool {
         false
     }
 

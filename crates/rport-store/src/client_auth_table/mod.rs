@@ -4,36 +4,23 @@
 //! common. The table is the operator's: two columns, made by hand or on demand, and other programs may write to it at
 //! any time, so nothing of it is remembered here.
 
-mod error;
-mod host;
+mod advice;
 mod mysql;
-mod names;
-mod options;
 mod postgres;
 mod sqlite;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rport_domain::{ClientAuthId, StoredPassword};
 use rport_runtime::Tasks;
 
-pub use self::error::TableError;
-use self::names::Table;
-pub use self::options::{DatabaseOptions, DatabaseServer};
+use crate::operator_db::names::Table;
+use crate::operator_db::{
+    Answer, BULK_LIMIT, DatabaseOptions, DatabaseServer, QUERY_LIMIT, TableError, place, within,
+};
 
-/// How long connecting may take, and how long one statement.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-const QUERY_LIMIT: Duration = Duration::from_secs(5);
-/// How long reading or changing many rows may take.
-const BULK_LIMIT: Duration = Duration::from_secs(60);
-/// Connections to the database at most.
-const CONNECTIONS: u32 = 8;
-
-/// What a database answers with, sooner or later.
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, TableError>> + Send + 'a>>;
+/// Where the name of the table is read.
+const SETTING: &str = "'auth_table' in [server]";
 
 /// A row.
 type Pair = (ClientAuthId, StoredPassword);
@@ -86,7 +73,7 @@ impl ClientAuthTable {
     /// # Errors
     /// `Failed` when the name of the table or the host makes no sense.
     pub fn new(database: &DatabaseOptions, table: &str, tasks: &Tasks) -> Result<Self, TableError> {
-        let table = Table::parse(table, database)?;
+        let table = Table::parse(table, database, SETTING)?;
         let backend: Arc<dyn Backend> = match database {
             DatabaseOptions::Sqlite(path) => Arc::new(sqlite::Sqlite::new(path, &table, tasks)),
             DatabaseOptions::MySql(server) => Arc::new(mysql::MySql::new(server, &table)?),
@@ -169,28 +156,6 @@ impl ClientAuthTable {
     }
 }
 
-async fn within<T>(limit: Duration, work: Answer<'_, T>) -> Result<T, TableError> {
-    let seconds = limit.as_secs();
-    let late = |_| Err(TableError::Unavailable(format!("no answer within {seconds} s")));
-    tokio::time::timeout(limit, work).await.unwrap_or_else(late)
-}
-
-fn place(database: &DatabaseOptions, table: &Table) -> String {
-    let server = |kind: &str, server: &DatabaseServer| {
-        let host = if server.host.is_empty() {
-            "127.0.0.1"
-        } else {
-            &server.host
-        };
-        format!("{kind} database {:?} at {host}, table {table}", server.name)
-    };
-    match database {
-        DatabaseOptions::Sqlite(path) => format!("SQLite database {}, table {table}", path.display()),
-        DatabaseOptions::MySql(it) => server("MySQL/MariaDB", it),
-        DatabaseOptions::Postgres(it) => server("PostgreSQL", it),
-    }
-}
-
 /// Rows that have an id and a password.
 fn sound(rows: Vec<(Option<String>, Option<String>)>) -> Vec<Pair> {
     let pairs = rows.into_iter().filter_map(|(id, password)| id.zip(password));
@@ -198,24 +163,4 @@ fn sound(rows: Vec<(Option<String>, Option<String>)>) -> Vec<Pair> {
         .filter(|(id, password)| !id.is_empty() && !password.is_empty())
         .map(|(id, password)| (id.into(), StoredPassword::new(password)))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_name_everything_but_the_password() {
-        let server = DatabaseServer {
-            host: "socket:/run/db.sock".into(),
-            user: "rport".into(),
-            password: "geheim".into(),
-            name: "fleet".into(),
-        };
-        let database = DatabaseOptions::MySql(server);
-        assert!(!format!("{database:?}").contains("geheim"));
-        let table = Table::parse("clients_auth", &database).expect("valid");
-        let expected = "MySQL/MariaDB database \"fleet\" at socket:/run/db.sock, table clients_auth";
-        assert_eq!(place(&database, &table), expected);
-    }
 }

@@ -1,30 +1,11 @@
 //! A table on a MariaDB or MySQL server.
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlPool, MySqlPoolOptions, MySqlSslMode};
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::AssertSqlSafe;
+use sqlx::mysql::MySqlPool;
 
-use super::error::{missing_column, missing_table, without_number};
-use super::host::Host;
-use super::names::Table;
-use super::{
-    Answer, Backend, CONNECT_LIMIT, CONNECTIONS, DatabaseServer, Pair, TableChange, TableError, TableFindings,
-};
-
-const DEFAULT_PORT: u16 = 3306;
-
-// Error numbers of the server.
-const NO_SUCH_TABLE: u16 = 1146;
-const UNKNOWN_COLUMN: u16 = 1054;
-const DUPLICATE: u16 = 1062;
-const TOO_LONG: u16 = 1406;
-const NOT_REPRESENTABLE: u16 = 1366;
-const MIXED_COLLATIONS: u16 = 1267;
-const CANNOT_CONVERT: u16 = 3854;
-/// Too many connections, access denied, unknown database, shutdown, blocked or forbidden host, lock wait, deadlock,
-/// used-up resources, read-only, killed: they pass or are mended on the server.
-const UNAVAILABLE: &[u16] = &[
-    1040, 1044, 1045, 1049, 1053, 1129, 1130, 1203, 1205, 1213, 1226, 1290, 1317, 1836, 1927, 4031,
-];
+use super::advice::{missing_column, missing_table};
+use super::{Answer, Backend, DatabaseServer, Pair, Table, TableChange, TableError, TableFindings};
+use crate::operator_db::mysql::{CANNOT_CONVERT, DUPLICATE, MIXED_COLLATIONS, failed, number, pool};
 
 pub(super) struct MySql {
     pool: MySqlPool,
@@ -34,36 +15,8 @@ pub(super) struct MySql {
 impl MySql {
     /// Does not connect yet.
     pub(super) fn new(server: &DatabaseServer, table: &Table) -> Result<Self, TableError> {
-        // TLS where the server offers it, without checking its certificate, which servers make for themselves.
-        let options = MySqlConnectOptions::new()
-            .username(&server.user)
-            .database(&server.name)
-            .ssl_mode(MySqlSslMode::Preferred)
-            .pipes_as_concat(false);
-        let options = if server.password.is_empty() {
-            options
-        } else {
-            options.password(server.password.expose())
-        };
-        let options = match Host::parse(&server.host, DEFAULT_PORT)? {
-            Host::Tcp(host, port) => options.host(&host).port(port),
-            Host::Socket(path) => options.socket(path),
-        };
-        let pool = MySqlPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(CONNECT_LIMIT)
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    // A lax server would cut what does not fit and report success.
-                    connection
-                        .execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
-                        .await?;
-                    Ok(())
-                })
-            })
-            .connect_lazy_with(options);
         Ok(Self {
-            pool,
+            pool: pool(server)?,
             table: table.quoted(),
         })
     }
@@ -117,11 +70,11 @@ impl MySql {
                 .execute(&mut *step)
                 .await
                 .map_err(|error| match number(&error) {
-                    Some(DUPLICATE) => TableError::Exists(id.clone()),
+                    Some(DUPLICATE) => TableError::Exists(id.to_string()),
                     _ => failed(&error),
                 })?;
             if done.rows_affected() == 0 {
-                return Err(TableError::Missing(id.clone()));
+                return Err(TableError::Missing(id.to_string()));
             }
         }
         step.commit().await.map_err(|error| failed(&error))
@@ -146,10 +99,10 @@ impl MySql {
         let first = sqlx::query_scalar(AssertSqlSafe(sql))
             .fetch_optional(&self.pool)
             .await;
-        first.map_err(|error| match number(&error) {
-            Some(NO_SUCH_TABLE) => missing_table(&self.create_sql()),
-            Some(UNKNOWN_COLUMN) => missing_column(&error.to_string(), &self.create_sql()),
-            _ => failed(&error),
+        first.map_err(|error| match failed(&error) {
+            TableError::NoTable(_) => missing_table(&self.create_sql()),
+            TableError::NoColumn(text) => missing_column(&text, &self.create_sql()),
+            error => error,
         })
     }
 }
@@ -194,26 +147,5 @@ impl Backend for MySql {
                 .map_err(|error| failed(&error))?;
             Ok(())
         })
-    }
-}
-
-fn number(error: &sqlx::Error) -> Option<u16> {
-    let error = error
-        .as_database_error()?
-        .try_downcast_ref::<MySqlDatabaseError>()?;
-    Some(error.number())
-}
-
-fn failed(error: &sqlx::Error) -> TableError {
-    match number(error) {
-        Some(TOO_LONG) => {
-            TableError::Unfit("The id or the password is too long for its column of the table.".into())
-        }
-        Some(NOT_REPRESENTABLE | MIXED_COLLATIONS | CANNOT_CONVERT) => {
-            TableError::Unfit("The character set of the table cannot hold the id or the password.".into())
-        }
-        Some(number) if UNAVAILABLE.contains(&number) => TableError::Unavailable(error.to_string()),
-        Some(_) => TableError::Failed(error.to_string()),
-        None => without_number(error),
     }
 }

@@ -1,112 +1,48 @@
 //! A table in a SQLite file.
-//!
-//! The file is the operator's: it is neither created nor switched to another journal, and its mode stays. A file that
-//! was replaced by another one is noticed and opened anew.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+#[cfg(test)]
+use std::path::PathBuf;
 
-use parking_lot::Mutex;
 use rport_domain::StoredPassword;
 use rport_runtime::Tasks;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
-use tokio::sync::Semaphore;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
 
-use super::error::{missing_column, missing_table};
-use super::names::Table;
-use super::{Answer, Backend, CONNECTIONS, Pair, QUERY_LIMIT, TableChange, TableError, TableFindings};
+use super::advice::{missing_column, missing_table};
+use super::{Answer, Backend, Pair, Table, TableChange, TableError, TableFindings};
+use crate::operator_db::sqlite::{SqliteFile, failed};
 
 pub(super) struct Sqlite {
-    shared: Arc<Shared>,
-    /// As many threads as there may be connections; further callers wait here and not on threads.
-    turns: Arc<Semaphore>,
-    tasks: Tasks,
+    file: SqliteFile,
+    sql: Sql,
 }
 
-struct Shared {
-    path: PathBuf,
+/// The statements of one table.
+#[derive(Clone)]
+struct Sql {
     table: String,
-    idle: Mutex<Vec<(FileId, Connection)>>,
 }
-
-/// Device and inode: which file a connection has open.
-type FileId = (u64, u64);
 
 impl Sqlite {
     pub(super) fn new(path: &Path, table: &Table, tasks: &Tasks) -> Self {
-        let shared = Shared {
-            path: path.to_owned(),
-            table: table.quoted(),
-            idle: Mutex::default(),
-        };
-        let turns = Arc::new(Semaphore::new(CONNECTIONS as usize));
         Self {
-            shared: Arc::new(shared),
-            turns,
-            tasks: tasks.clone(),
+            file: SqliteFile::new(path, tasks),
+            sql: Sql {
+                table: table.quoted(),
+            },
         }
     }
 
     fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Shared, &mut Connection) -> Result<T, TableError> + Send + 'static,
+        work: impl FnOnce(&Sql, &mut Connection) -> Result<T, TableError> + Send + 'static,
     ) -> Answer<'_, T> {
-        Box::pin(async move {
-            let stopping = || TableError::Unavailable("the server is stopping".into());
-            let turn = self.turns.clone().acquire_owned().await.map_err(|_| stopping())?;
-            let shared = self.shared.clone();
-            let done = self.tasks.spawn_blocking("client_auth_table", move || {
-                let _turn = turn;
-                shared.with_connection(|connection| work(&shared, connection))
-            });
-            done.await.map_err(|_| stopping())?
-        })
+        let sql = self.sql.clone();
+        self.file.run(move |connection| work(&sql, connection))
     }
 }
 
-impl Shared {
-    fn with_connection<T>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, TableError>,
-    ) -> Result<T, TableError> {
-        let file = self.file_id()?;
-        let mut connection = loop {
-            let idle = self.idle.lock().pop();
-            match idle {
-                Some((open, connection)) if open == file => break connection,
-                // The file at this path is another one by now.
-                Some(_) => {}
-                None => break self.connect()?,
-            }
-        };
-        let answer = work(&mut connection);
-        if !matches!(answer, Err(TableError::Unavailable(_))) {
-            self.idle.lock().push((file, connection));
-        }
-        answer
-    }
-
-    fn file_id(&self) -> Result<FileId, TableError> {
-        let metadata = std::fs::metadata(&self.path).map_err(|error| {
-            TableError::Unavailable(format!("the file named by 'db_name' in [database]: {error}"))
-        })?;
-        Ok((metadata.dev(), metadata.ino()))
-    }
-
-    fn connect(&self) -> Result<Connection, TableError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags).map_err(|error| failed(&error))?;
-        connection
-            .busy_timeout(QUERY_LIMIT)
-            .map_err(|error| failed(&error))?;
-        // What was acknowledged has to survive a power cut, whatever journal the operator chose.
-        connection
-            .pragma_update(None, "synchronous", "FULL")
-            .map_err(|error| failed(&error))?;
-        Ok(connection)
-    }
-
+impl Sql {
     fn create_sql(&self) -> String {
         format!(
             "CREATE TABLE {} (id varchar(100) PRIMARY KEY NOT NULL, password varchar(100) NOT NULL);",
@@ -136,15 +72,10 @@ impl Shared {
 
     fn check(&self, connection: &Connection) -> Result<TableFindings, TableError> {
         let table = &self.table;
-        let explained = |error: rusqlite::Error| {
-            let text = error.to_string();
-            if text.contains("no such table") {
-                missing_table(&self.create_sql())
-            } else if text.contains("no such column") {
-                missing_column(&text, &self.create_sql())
-            } else {
-                failed(&error)
-            }
+        let explained = |error: rusqlite::Error| match failed(&error) {
+            TableError::NoTable(_) => missing_table(&self.create_sql()),
+            TableError::NoColumn(text) => missing_column(&text, &self.create_sql()),
+            error => error,
         };
         let columns = format!("SELECT t.id, t.password FROM {table} AS t LIMIT 0");
         connection.prepare(&columns).map_err(explained)?;
@@ -190,13 +121,13 @@ impl Shared {
             let parameters = std::iter::once(id.as_str()).chain(password);
             let rows = step
                 .prepare_cached(&sql)
-                .and_then(|mut sql| sql.execute(rusqlite::params_from_iter(parameters)))
+                .and_then(|mut query| query.execute(rusqlite::params_from_iter(parameters)))
                 .map_err(|error| match error.sqlite_error_code() {
-                    Some(ErrorCode::ConstraintViolation) => TableError::Exists(id.clone()),
+                    Some(ErrorCode::ConstraintViolation) => TableError::Exists(id.to_string()),
                     _ => failed(error),
                 })?;
             if rows == 0 {
-                return Err(TableError::Missing(id.clone()));
+                return Err(TableError::Missing(id.to_string()));
             }
         }
         step.commit().map_err(failed)
@@ -206,26 +137,24 @@ impl Shared {
 impl Backend for Sqlite {
     fn find<'a>(&'a self, id: &'a str) -> Answer<'a, Vec<Pair>> {
         let id = id.to_owned();
-        self.run(move |shared, connection| {
-            shared.rows(connection, &shared.select("WHERE id = ?1 LIMIT 8"), Some(&id))
-        })
+        self.run(move |sql, connection| sql.rows(connection, &sql.select("WHERE id = ?1 LIMIT 8"), Some(&id)))
     }
 
     fn all(&self) -> Answer<'_, Vec<Pair>> {
-        self.run(|shared, connection| shared.rows(connection, &shared.select(""), None))
+        self.run(|sql, connection| sql.rows(connection, &sql.select(""), None))
     }
 
     fn change(&self, changes: Vec<TableChange>) -> Answer<'_, ()> {
-        self.run(move |shared, connection| shared.change(connection, &changes))
+        self.run(move |sql, connection| sql.change(connection, &changes))
     }
 
     fn check(&self) -> Answer<'_, TableFindings> {
-        self.run(|shared, connection| shared.check(connection))
+        self.run(|sql, connection| sql.check(connection))
     }
 
     fn create(&self) -> Answer<'_, ()> {
-        self.run(|shared, connection| {
-            let sql = shared
+        self.run(|sql, connection| {
+            let sql = sql
                 .create_sql()
                 .replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS");
             connection.execute_batch(&sql).map_err(|error| failed(&error))
@@ -241,22 +170,6 @@ fn pair(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Pair>> {
         Err(error) => Err(error),
     };
     Ok(text(0)?.map(Into::into).zip(text(1)?.map(StoredPassword::new)))
-}
-
-fn failed(error: &rusqlite::Error) -> TableError {
-    let text = error.to_string();
-    match error.sqlite_error_code() {
-        Some(
-            ErrorCode::DatabaseBusy
-            | ErrorCode::DatabaseLocked
-            | ErrorCode::DiskFull
-            | ErrorCode::CannotOpen
-            | ErrorCode::NotADatabase
-            | ErrorCode::DatabaseCorrupt
-            | ErrorCode::SystemIoFailure,
-        ) => TableError::Unavailable(text),
-        _ => TableError::Failed(text),
-    }
 }
 
 #[cfg(test)]

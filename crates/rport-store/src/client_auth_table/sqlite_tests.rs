@@ -1,5 +1,6 @@
 use super::*;
-use crate::client_auth_table::{ClientAuthTable, DatabaseOptions};
+use crate::client_auth_table::ClientAuthTable;
+use crate::operator_db::DatabaseOptions;
 
 const CREATE: &str =
     "CREATE TABLE clients_auth (id varchar(100) PRIMARY KEY, password varchar(100) NOT NULL)";
@@ -131,7 +132,7 @@ async fn changes_are_all_or_nothing() {
     batch.extend(insert("there", "1234"));
     let error = source.change(batch).await.expect_err("refused");
     assert!(
-        matches!(&error, TableError::Exists(id) if id.as_str() == "there"),
+        matches!(&error, TableError::Exists(id) if id == "there"),
         "{error}"
     );
     assert_eq!(password(&source, "new").await, None);

@@ -11,3 +11,4 @@ mod liveness;
 mod nat;
 mod start_up;
 mod tunnel_proxy;
+mod users;

@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io::{self, BufRead, IsTerminal, Read, Write},
+    io::{self, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
@@ -15,6 +15,7 @@ use rport_domain::{ClientAuthId, Kind, StoredPassword};
 use rport_runtime::{Secret, Tasks};
 use rport_server::{ClientAuthSource, ClientAuthTool, PasswordHashing};
 
+use super::prompt::{note, read_password};
 use crate::{
     cli::{ClientAuthCommand, Existing},
     config::Config,
@@ -80,7 +81,7 @@ impl Tool {
         let password = if generate {
             ClientAuthTool::generate_password()
         } else {
-            read_password()?
+            read_password("Password: ")?
         };
         ClientAuthTool::check_pair(&id, &password)?;
         let stored = StoredPassword::new(password.expose());
@@ -216,11 +217,6 @@ fn check(id: &ClientAuthId, stored: &StoredPassword) -> Result<(), rport_domain:
     ClientAuthTool::check_pair(id, &Secret::new(stored.expose()))
 }
 
-fn note(text: &str) {
-    // Nobody is left to tell when the terminal is gone.
-    let _ = writeln!(io::stderr(), "{text}");
-}
-
 fn read_import(file: &Path) -> anyhow::Result<Secret> {
     let mut text = String::new();
     let read = if file.as_os_str() == "-" {
@@ -233,47 +229,4 @@ fn read_import(file: &Path) -> anyhow::Result<Secret> {
         bail!("{} has more than {MAX_IMPORT} bytes", file.display());
     }
     Ok(Secret::new(text))
-}
-
-/// One line of standard input; typed unseen where that is a terminal.
-fn read_password() -> anyhow::Result<Secret> {
-    let stdin = io::stdin();
-    let hidden = if stdin.is_terminal() {
-        let _ = write!(io::stderr(), "Password: ");
-        Some(Unseen::start().context("cannot switch the terminal's echo off")?)
-    } else {
-        None
-    };
-    let mut line = String::new();
-    let read = stdin.lock().take(1 << 16).read_line(&mut line);
-    if hidden.is_some() {
-        note("");
-    }
-    drop(hidden);
-    read.context("cannot read the password from standard input")?;
-    let line = Secret::new(line);
-    let password = line.expose().strip_suffix('\n').unwrap_or(line.expose());
-    Ok(Secret::new(password.strip_suffix('\r').unwrap_or(password)))
-}
-
-/// Switches the terminal's echo off until it is dropped.
-struct Unseen(rustix::termios::Termios);
-
-impl Unseen {
-    fn start() -> io::Result<Self> {
-        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-        let before = tcgetattr(io::stdin())?;
-        let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
-        Ok(Self(before))
-    }
-}
-
-impl Drop for Unseen {
-    fn drop(&mut self) {
-        use rustix::termios::{OptionalActions, tcsetattr};
-        // The person can still type `stty sane`.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
-    }
 }

@@ -79,6 +79,8 @@ fn render(options: &Generate, data_dir: &Path) -> String {
          address = {api_address}\n\
          auth = {admin}\n\
          jwt_secret = {jwt_secret}\n\
+         # For users in tables.\n\
+         password_hash = \"argon2id\"\n\
          \n\
          [logging]\n\
          log_level = \"info\"\n",

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anyhow::{Context, bail};
 use rport_runtime::Tasks;
-use rport_server::{ClientAuthSource, ClientAuthTool};
+use rport_server::{ClientAuthSource, ClientAuthTool, UserSource, UserTool};
 
 use crate::{cli::DatabaseCommand, config::Config, options};
 
@@ -13,20 +13,46 @@ use crate::{cli::DatabaseCommand, config::Config, options};
 /// # Errors
 /// What is wrong, for the person at the terminal; for a missing table with the SQL that makes it.
 pub fn run(config: &Config, command: DatabaseCommand) -> anyhow::Result<()> {
-    let ClientAuthSource::Table { database, table } = options::client_auth(config) else {
-        bail!("no table is configured: set 'auth_table' in [server] and 'db_type' in [database]");
-    };
+    let client_auth = options::client_auth(config);
+    let users = options::users(config).map(|users| users.source);
+    if !matches!(client_auth, ClientAuthSource::Table { .. })
+        && !matches!(users, Some(UserSource::Table { .. }))
+    {
+        bail!(
+            "no table is configured: set 'auth_table' in [server] or 'auth_user_table' in [api], and 'db_type' in \
+             [database]"
+        );
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start threads")?;
     let tasks = Tasks::new();
-    runtime.block_on(async {
-        match command {
-            DatabaseCommand::Check => ClientAuthTool::check_table(&database, &table, &tasks).await,
-            DatabaseCommand::Create => ClientAuthTool::create_table(&database, &table, &tasks).await,
+    let create = command == DatabaseCommand::Create;
+    if let ClientAuthSource::Table { database, table } = client_auth {
+        runtime.block_on(async {
+            if create {
+                ClientAuthTool::create_table(&database, &table, &tasks).await
+            } else {
+                ClientAuthTool::check_table(&database, &table, &tasks).await
+            }
+        })?;
+        writeln!(io::stdout(), "auth_table {table}: fine")?;
+    }
+    if let Some(UserSource::Table { database, tables }) = users {
+        runtime.block_on(async {
+            if create {
+                UserTool::create_tables(&database, &tables, &tasks).await
+            } else {
+                UserTool::check_tables(&database, &tables, &tasks).await
+            }
+        })?;
+        let mut out = io::stdout();
+        writeln!(out, "auth_user_table {}: fine", tables.users)?;
+        writeln!(out, "auth_group_table {}: fine", tables.groups)?;
+        if let Some(details) = tables.details {
+            writeln!(out, "auth_group_details_table {details}: fine")?;
         }
-    })?;
-    writeln!(io::stdout(), "auth_table {table}: fine")?;
+    }
     Ok(())
 }

@@ -4,4 +4,6 @@ pub mod client_auth;
 pub mod config_check;
 pub mod config_generate;
 pub mod database;
+mod prompt;
 pub mod service;
+pub mod user;

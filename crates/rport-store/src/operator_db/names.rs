@@ -1,4 +1,4 @@
-//! The name of the table, checked and quoted.
+//! The name of a table, checked and quoted.
 
 use std::fmt;
 
@@ -10,13 +10,14 @@ const LIMIT: usize = 63;
 /// A table's name, with or without its schema. Only letters, digits, `_`, `-` and `$`, so that quoting is safe in
 /// every database.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
+pub(crate) struct Table {
     parts: Vec<String>,
     quote: char,
 }
 
 impl Table {
-    pub(super) fn parse(name: &str, database: &DatabaseOptions) -> Result<Self, TableError> {
+    /// `setting` says in messages where the name was read.
+    pub(crate) fn parse(name: &str, database: &DatabaseOptions, setting: &str) -> Result<Self, TableError> {
         let parts: Vec<String> = name.split('.').map(str::to_owned).collect();
         let sound = |part: &String| {
             let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$');
@@ -24,7 +25,7 @@ impl Table {
         };
         if parts.len() > 2 || !parts.iter().all(sound) {
             return Err(TableError::Failed(format!(
-                "invalid 'auth_table' in [server]: expected a name of letters, digits and _, optionally with the schema and a dot in front, got {name:?}"
+                "invalid {setting}: expected a name of letters, digits and _, optionally with the schema and a dot in front, got {name:?}"
             )));
         }
         let quote = if matches!(database, DatabaseOptions::MySql(_)) {
@@ -36,7 +37,7 @@ impl Table {
     }
 
     /// The name for use in SQL.
-    pub(super) fn quoted(&self) -> String {
+    pub(crate) fn quoted(&self) -> String {
         let quote = self.quote;
         let parts: Vec<String> = self
             .parts
@@ -62,7 +63,11 @@ mod tests {
     #[test]
     fn only_harmless_names_pass() {
         let sqlite = DatabaseOptions::Sqlite(PathBuf::new());
-        let quoted = |name: &str| Table::parse(name, &sqlite).map(|table| table.quoted()).ok();
+        let quoted = |name: &str| {
+            Table::parse(name, &sqlite, "'auth_table' in [server]")
+                .map(|table| table.quoted())
+                .ok()
+        };
         assert_eq!(quoted("clients_auth").as_deref(), Some("\"clients_auth\""));
         assert_eq!(
             quoted("rport.clients-auth").as_deref(),

@@ -1,19 +1,23 @@
-//! Why a table did not do as it was asked.
+//! Why a database of the operator did not do as it was asked.
 
-use rport_domain::ClientAuthId;
-
-/// A failure of the operator's table. No variant carries a password.
+/// A failure of the operator's tables. No variant carries a password.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    /// The id exists already.
-    #[error("client auth id {0:?} exists already")]
-    Exists(ClientAuthId),
-    /// The id does not exist.
-    #[error("client auth id {0:?} does not exist")]
-    Missing(ClientAuthId),
+    /// This id or name exists already.
+    #[error("{0:?} exists already")]
+    Exists(String),
+    /// This id or name does not exist.
+    #[error("{0:?} does not exist")]
+    Missing(String),
     /// The table cannot hold the value, for instance because a column is too narrow.
     #[error("{0}")]
     Unfit(String),
+    /// There is no such table.
+    #[error("{0}")]
+    NoTable(String),
+    /// The table has no such column.
+    #[error("{0}")]
+    NoColumn(String),
     /// The database does not answer at present.
     #[error("{0}")]
     Unavailable(String),
@@ -23,7 +27,7 @@ pub enum TableError {
 }
 
 /// Errors of the driver, not of the server: nearly always a connection that broke or was never made.
-pub(super) fn without_number(error: &sqlx::Error) -> TableError {
+pub(crate) fn without_number(error: &sqlx::Error) -> TableError {
     use sqlx::Error;
     match error {
         Error::PoolTimedOut => {
@@ -35,18 +39,4 @@ pub(super) fn without_number(error: &sqlx::Error) -> TableError {
         }
         error => TableError::Unavailable(error.to_string()),
     }
-}
-
-/// The advice of every check that finds no table.
-pub(super) fn missing_table(sql: &str) -> TableError {
-    TableError::Failed(format!(
-        "the table does not exist; create it with `rportd db create`, or with this SQL: {sql}"
-    ))
-}
-
-/// The advice of every check that does not find the columns.
-pub(super) fn missing_column(problem: &str, sql: &str) -> TableError {
-    TableError::Failed(format!(
-        "the columns `id` and `password` are needed: {problem}; a table made with this SQL has them: {sql}"
-    ))
 }

@@ -4,7 +4,7 @@ use super::TableError;
 
 /// A value of `db_host`, taken apart.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Host {
+pub(crate) enum Host {
     /// Host and port.
     Tcp(String, u16),
     /// The path of a unix socket.
@@ -12,7 +12,7 @@ pub(super) enum Host {
 }
 
 impl Host {
-    pub(super) fn parse(text: &str, default_port: u16) -> Result<Self, TableError> {
+    pub(crate) fn parse(text: &str, default_port: u16) -> Result<Self, TableError> {
         let problem = || {
             TableError::Failed(format!(
                 "invalid 'db_host' in [database]: expected host, host:port or socket:/path, got {text:?}"
