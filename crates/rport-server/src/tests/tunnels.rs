@@ -364,7 +364,7 @@ async fn the_acl_of_a_running_tunnel_can_be_changed() {
 async fn auto_close_forgets_the_tunnel() {
     let server = TestServer::start().await;
     let agent = Agent::connect(&server, "c1", "s1").await;
-    open(&server, &[("remote", "22"), ("auto-close", "100ms")])
+    open(&server, &[("remote", "22"), ("auto-close", "1s")])
         .await
         .expect("opens");
     assert_eq!(tunnels(&server).len(), 1);

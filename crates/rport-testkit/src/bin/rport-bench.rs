@@ -1,4 +1,4 @@
-//! Measures tunnels and fleets of agents on this machine; `make bench` runs it.
+//! Measures tunnels, lists of clients and fleets of agents on this machine; `make bench` runs it.
 
 use std::{
     io::Read,
@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use rport_testkit::{
     bench::{
-        fleet,
+        fleet, lists,
         proc::machine_busy,
         report::Table,
         suite::{self, Effort},
@@ -47,6 +47,9 @@ struct Options {
     /// Only the fleets.
     #[arg(long)]
     only_fleets: bool,
+    /// Only the lists of clients.
+    #[arg(long, conflicts_with = "only_fleets")]
+    only_lists: bool,
 }
 
 #[derive(Subcommand)]
@@ -83,10 +86,20 @@ async fn main() -> anyhow::Result<()> {
         None => {
             let (start, busy) = (Instant::now(), machine_busy()?);
             println!("{}", machine());
-            if !cli.options.only_fleets {
+            let Options {
+                only_fleets,
+                only_lists,
+                seconds,
+                ..
+            } = cli.options;
+            if !only_fleets && !only_lists {
                 println!("{}", tunnels(&cli.options).await?);
             }
-            if let Some(table) = fleets(&cli.options).await? {
+            if !only_fleets {
+                println!("{}", lists::first_page(seconds).await?.markdown());
+                println!("{}", lists::filters().await?.markdown());
+            }
+            if !only_lists && let Some(table) = fleets(&cli.options).await? {
                 println!("{table}");
             }
             println!(

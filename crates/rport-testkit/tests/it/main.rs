@@ -2,8 +2,10 @@
 
 mod api;
 mod architecture;
+mod attributes;
 mod chaos;
 mod client_auth;
+mod client_groups;
 mod credentials_table;
 mod end_to_end;
 mod hostile;
