@@ -74,15 +74,14 @@ impl Api {
     /// # Errors
     /// When the file of certificate authorities cannot be used.
     pub(crate) fn new(reach: Reach, credential: Credential) -> Result<Self> {
-        let mut builder = reqwest::Client::builder()
+        let secure = reach.server.scheme() == "https";
+        let http = reqwest::Client::builder()
             .user_agent(concat!("rportcli/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(reach.connect_timeout)
             // A redirect would carry the credential to wherever it leads.
-            .redirect(reqwest::redirect::Policy::none());
-        if reach.server.scheme() == "https" {
-            builder = builder.use_preconfigured_tls(tls::config(reach.ca_file.as_deref(), reach.insecure)?);
-        }
-        let http = builder
+            .redirect(reqwest::redirect::Policy::none())
+            // Given in any case: the HTTP library knows no TLS of its own.
+            .use_preconfigured_tls(tls::config(secure, reach.ca_file.as_deref(), reach.insecure)?)
             .build()
             .map_err(|error| Failure::error(format!("cannot prepare HTTP: {error}")))?;
         Ok(Self {

@@ -11,11 +11,12 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
 
 use crate::failure::{Failure, Result};
 
-/// TLS for calls: the authorities of the system, and those of a file.
+/// TLS for calls: the authorities of the system, and those of a file. They are read only where they are needed, because
+/// reading them takes longer than a call.
 ///
 /// # Errors
 /// When the file cannot be read or holds no certificate.
-pub(super) fn config(ca_file: Option<&Path>, insecure: bool) -> Result<ClientConfig> {
+pub(super) fn config(secure: bool, ca_file: Option<&Path>, insecure: bool) -> Result<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -27,6 +28,9 @@ pub(super) fn config(ca_file: Option<&Path>, insecure: bool) -> Result<ClientCon
             .with_no_client_auth());
     }
     let mut roots = RootCertStore::empty();
+    if !secure {
+        return Ok(builder.with_root_certificates(roots).with_no_client_auth());
+    }
     // Single broken certificates in the system's store are no reason to stop; without any, the handshake says so.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = ca_file {
@@ -99,5 +103,26 @@ impl ServerCertVerifier for Anyone {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_can_be_made_with_any_of_them() {
+        for (secure, insecure) in [(false, false), (true, false), (true, true)] {
+            let tls = config(secure, None, insecure).expect("TLS");
+            let client = reqwest::Client::builder().use_preconfigured_tls(tls).build();
+            assert!(client.is_ok(), "{client:?}");
+        }
+        let empty = tempfile::NamedTempFile::new().expect("a file");
+        assert_eq!(
+            config(true, Some(empty.path()), false)
+                .expect_err("no certificate")
+                .number(),
+            2
+        );
     }
 }

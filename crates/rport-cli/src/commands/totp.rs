@@ -2,12 +2,16 @@
 
 use serde_json::json;
 
-use super::{login::show_secret, text};
+use super::{
+    login::{show_recovery_codes, show_secret},
+    text,
+};
 use crate::{
     ask::Ask,
     cli::Session,
     client::{Query, segment},
     failure::Result,
+    output::Column,
 };
 
 /// What can be done with the second factor.
@@ -18,6 +22,12 @@ pub(crate) enum Command {
     Enroll,
     /// Show the secret that you have
     Show,
+    /// Tell how many recovery codes you have left, or make new ones
+    RecoveryCodes {
+        /// Make new ones; earlier ones stop working
+        #[arg(long)]
+        renew: bool,
+    },
     /// Remove your secret; the next login makes another
     Delete {
         /// Do not ask
@@ -53,6 +63,19 @@ impl Command {
                 }
                 let me = api.get("/me", &Query::new()).await?;
                 show_secret(text(&secret, "secret"), text(&me, "username"));
+                show_recovery_codes(&secret["recovery_codes"]);
+                Ok(())
+            }
+            Self::RecoveryCodes { renew: false } => {
+                let left = api.get("/me/recovery-codes", &Query::new()).await?;
+                out.record(&[Column::text("LEFT", "left")], &left)
+            }
+            Self::RecoveryCodes { renew: true } => {
+                let made = api.post("/me/recovery-codes", &Query::new(), &json!({})).await?;
+                if !out.for_people() {
+                    return out.json(&made);
+                }
+                show_recovery_codes(&made["codes"]);
                 Ok(())
             }
             Self::Delete { yes } => {

@@ -15,6 +15,8 @@ pub struct Binaries {
     pub rportd: PathBuf,
     /// The agent.
     pub rport: PathBuf,
+    /// The operator's command line.
+    pub rportcli: PathBuf,
 }
 
 /// Finds the programs beside the running test or benchmark.
@@ -52,11 +54,12 @@ fn inside(dir: &Path) -> anyhow::Result<Binaries> {
     let found = Binaries {
         rportd: dir.join("rportd"),
         rport: dir.join("rport"),
+        rportcli: dir.join("rportcli"),
     };
-    for path in [&found.rportd, &found.rport] {
+    for path in [&found.rportd, &found.rport, &found.rportcli] {
         if !path.is_file() {
             bail!(
-                "{} is missing; build it with `cargo build -p rportd -p rport-agent`",
+                "{} is missing; build it with `cargo build -p rportd -p rport-agent -p rport-cli`",
                 path.display()
             );
         }
@@ -74,6 +77,8 @@ fn build(profile_dir: &Path) -> anyhow::Result<()> {
         "rportd",
         "-p",
         "rport-agent",
+        "-p",
+        "rport-cli",
         "--bins",
     ]);
     if profile_dir.ends_with("release") {

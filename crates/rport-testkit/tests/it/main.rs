@@ -11,6 +11,7 @@ mod end_to_end;
 mod hostile;
 mod liveness;
 mod nat;
+mod rportcli;
 mod start_up;
 mod tunnel_proxy;
 mod users;

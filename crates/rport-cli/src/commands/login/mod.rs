@@ -19,7 +19,7 @@ use crate::{
     output::{parse_duration, warn},
 };
 
-pub(crate) use second_factor::show_secret;
+pub(crate) use second_factor::{show_recovery_codes, show_secret};
 
 /// How long a login lasts when nobody says: a working day. The server prolongs it while it is used.
 const LIFETIME: Duration = Duration::from_secs(12 * 3600);

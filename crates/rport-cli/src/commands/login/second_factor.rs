@@ -3,7 +3,10 @@
 use rport_runtime::Secret;
 use serde_json::{Value, json};
 
-use super::{super::text, token};
+use super::{
+    super::{text, texts},
+    token,
+};
 use crate::{
     ask::Ask,
     client::{Api, Credential, Query},
@@ -33,11 +36,12 @@ pub(super) async fn pass(
             let made = api.post("/me/totp-secret", &Query::new(), &json!({})).await?;
             note("A second factor is required. Add this to your authenticator app:");
             show_secret(text(&made, "secret"), user);
+            show_recovery_codes(&made["recovery_codes"]);
         }
-        "Code of your authenticator app".to_owned()
+        "Code of your authenticator app, or a recovery code".to_owned()
     } else {
         let (way, to) = (text(factor, "delivery_method"), text(factor, "send_to"));
-        format!("Code sent by {} to {}", clean(way), clean(to))
+        format!("Code sent by {} to {}, or a recovery code", clean(way), clean(to))
     };
     for attempt in 1.. {
         let code = ask.line(&prompt)?;
@@ -63,6 +67,15 @@ pub(crate) fn show_secret(secret: &str, user: &str) {
     }
     note(&address);
     note(&format!("To type in: {secret}"));
+}
+
+/// Shows recovery codes, if there are any, on standard error.
+pub(crate) fn show_recovery_codes(codes: &Value) {
+    let codes = texts(codes);
+    if !codes.is_empty() {
+        note("Recovery codes, shown this once only. Keep them where you find them without your phone:");
+        codes.iter().for_each(|code| note(&format!("  {code}")));
+    }
 }
 
 fn otpauth(secret: &str, user: &str) -> String {

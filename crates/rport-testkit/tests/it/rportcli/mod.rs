@@ -1,0 +1,7 @@
+//! `rportcli` as a program, against a real server and a real agent.
+
+mod admin;
+mod failures;
+mod login;
+mod reach;
+mod rig;
