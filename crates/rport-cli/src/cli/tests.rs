@@ -19,6 +19,33 @@ fn the_command_line_is_sound() {
     Cli::command().debug_assert();
 }
 
+/// Clap takes two arguments of the same name for one, even where one is global and the other is not.
+#[test]
+fn no_command_hides_a_global_option() {
+    fn walk(command: &clap::Command, global: &[String], hidden: &mut Vec<String>) {
+        for below in command.get_subcommands() {
+            let own = below.get_arguments().map(|arg| arg.get_id().to_string());
+            hidden.extend(
+                own.filter(|id| global.contains(id))
+                    .map(|id| format!("{} {id}", below.get_name())),
+            );
+            walk(below, global, hidden);
+        }
+    }
+    // Not built, so that global options are at the top only.
+    let command = Cli::command();
+    let global: Vec<String> = command
+        .get_arguments()
+        .map(|arg| arg.get_id().to_string())
+        .collect();
+    let mut hidden = Vec::new();
+    walk(&command, &global, &mut hidden);
+    assert!(
+        global.contains(&"token".to_owned()) && hidden.is_empty(),
+        "{hidden:?}"
+    );
+}
+
 #[test]
 fn global_options_stand_anywhere() {
     for words in [

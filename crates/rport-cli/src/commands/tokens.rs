@@ -50,7 +50,8 @@ pub(crate) enum Command {
     /// Change name or expiry
     Change {
         /// Its prefix or name
-        token: String,
+        #[arg(value_name = "TOKEN")]
+        wanted: String,
         /// Another name
         #[arg(long, value_name = "NAME")]
         rename: Option<String>,
@@ -61,7 +62,8 @@ pub(crate) enum Command {
     /// Delete a token, which then works no more
     Delete {
         /// Its prefix or name
-        token: String,
+        #[arg(value_name = "TOKEN")]
+        wanted: String,
         /// Of this user; for administrators
         #[arg(long, value_name = "NAME")]
         user: Option<String>,
@@ -99,11 +101,11 @@ impl Command {
                 Ok(())
             }
             Self::Change {
-                token,
+                wanted,
                 rename,
                 expires,
             } => {
-                let found = the_one(&api, &path(None), &token).await?;
+                let found = the_one(&api, &path(None), &wanted).await?;
                 let mut body = json!({});
                 if let Some(name) = rename {
                     body["name"] = json!(name);
@@ -114,8 +116,8 @@ impl Command {
                 api.put(&below(None, &found), &Query::new(), &body).await?;
                 out.done(&format!("Changed token {}.", text(&found, "prefix")))
             }
-            Self::Delete { token, user, yes } => {
-                let found = the_one(&api, &path(user.as_deref()), &token).await?;
+            Self::Delete { wanted, user, yes } => {
+                let found = the_one(&api, &path(user.as_deref()), &wanted).await?;
                 let (name, prefix) = (text(&found, "name"), text(&found, "prefix"));
                 Ask::confirm(yes, &format!("Delete token {name} ({prefix})"))?;
                 api.delete(&below(user.as_deref(), &found), &Query::new()).await?;
