@@ -178,7 +178,7 @@ impl TunnelRequest {
             match remote.scheme.as_deref() {
                 Some(scheme) if PROXY_SCHEMES.contains(&scheme) => {}
                 Some(scheme) => return refuse(format!("tunnel proxy not allowed with scheme {scheme}")),
-                None => return refuse("tunnel proxy needs a scheme: http, https, vnc or rdp".into()),
+                None => return refuse("tunnel proxy needs a scheme: http or https".into()),
             }
             if remote.protocol == Protocol::Udp {
                 return refuse(format!(

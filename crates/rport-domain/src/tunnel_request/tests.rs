@@ -130,6 +130,14 @@ fn refuses_in_the_words_of_the_go_server() {
         "tunnel proxy not allowed with protcol udp",
     );
     refuse(
+        &[r, ("http_proxy", "1"), ("scheme", "vnc")],
+        "this server has no tunnel proxy for vnc; open the tunnel without http_proxy",
+    );
+    refuse(
+        &[r, ("http_proxy", "1")],
+        "tunnel proxy needs a scheme: http or https",
+    );
+    refuse(
         &[r, ("host_header", "h")],
         "host_header not allowed when http_proxy is false",
     );
@@ -145,6 +153,16 @@ fn refuses_in_the_words_of_the_go_server() {
     refuse(
         &[&proxy[..], &[("auth_user", "u")]].concat(),
         "auth_user requires auth_password",
+    );
+    for hostile in ["a b", "a\r\nx: y", "a/b", "ü"] {
+        refuse(
+            &[&proxy[..], &[("host_header", hostile)]].concat(),
+            &format!("invalid host_header {hostile:?}"),
+        );
+    }
+    refuse(
+        &[&proxy[..], &[("auth_user", "a:b"), ("auth_password", "p")]].concat(),
+        "auth_user must not contain a colon",
     );
     refuse(&[r, ("idle-timeout-minutes", "x")], "invalid idle timeout param");
     for bad in ["-1", "10081"] {

@@ -42,7 +42,7 @@ pub(crate) struct TunnelParams {
     /// Close after this time, used or not: a duration such as `90m` or `1h30m`, at most `744h`.
     #[param(rename = "auto-close")]
     auto_close: Option<String>,
-    /// Put an HTTPS proxy in front.
+    /// Put an HTTPS front before the tunnel; `scheme` must be `http` or `https`, what the service speaks.
     http_proxy: Option<bool>,
     /// `Host` header of that proxy.
     host_header: Option<String>,

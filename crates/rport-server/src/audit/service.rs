@@ -9,7 +9,7 @@ use chrono::{DateTime, Days, FixedOffset};
 use rport_domain::list::Filter;
 use rport_domain::{AUDIT_LIST, AUDIT_USERNAME, AuditEntry, Error, ListQuery, Page, Permission};
 use rport_runtime::{Clock, Tasks};
-use rport_store::{AuditExport, AuditLog, StoreErrorKind};
+use rport_store::{AuditExport, AuditLog};
 use tokio::sync::mpsc;
 
 use super::AuditOptions;
@@ -177,11 +177,8 @@ impl AuditLogs {
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "the audit log cannot be read");
-                // The last move may have left no file in use; another may succeed.
-                if *error.kind() != StoreErrorKind::Closed {
-                    self.rotate().await;
-                }
+                let mended = self.log.mend().await;
+                tracing::error!(%error, mended, "the audit log cannot be read");
             }
         }
         let Some(keep) = self.options.keep_days else {

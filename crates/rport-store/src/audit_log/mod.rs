@@ -85,8 +85,10 @@ enum State {
     Open(Database),
     /// The file is being put aside; entries wait.
     Moving,
-    /// The server stops, or no new file could be made.
-    Closed(StoreError),
+    /// No new file could be made; entries are refused until one can.
+    Broken(StoreError),
+    /// The server stops.
+    Closed,
 }
 
 impl AuditLog {
@@ -152,7 +154,8 @@ impl AuditLog {
         match tokio::time::timeout(MOVE_LIMIT, settled).await {
             Ok(Ok(state)) => match &*state {
                 State::Open(database) => Ok(database.clone()),
-                State::Closed(error) => Err(error.clone()),
+                State::Broken(error) => Err(error.clone()),
+                State::Closed => Err(StoreError::new(&path(), StoreErrorKind::Closed)),
                 State::Moving => Err(StoreError::new(&path(), StoreErrorKind::Busy)),
             },
             Ok(Err(_)) => Err(StoreError::new(&path(), StoreErrorKind::Closed)),
@@ -162,13 +165,12 @@ impl AuditLog {
 
     /// Whether a failure only means that the file was put aside meanwhile, so that trying again makes sense.
     fn has_moved(&self, error: &StoreError) -> bool {
-        *error.kind() == StoreErrorKind::Closed && !matches!(*self.inner.state.borrow(), State::Closed(_))
+        *error.kind() == StoreErrorKind::Closed
+            && matches!(*self.inner.state.borrow(), State::Open(_) | State::Moving)
     }
 
     pub(crate) async fn close(&self) {
-        let path = self.inner.folder.join(FILE);
-        let closed = State::Closed(StoreError::new(&path, StoreErrorKind::Closed));
-        if let State::Open(database) = self.inner.state.send_replace(closed) {
+        if let State::Open(database) = self.inner.state.send_replace(State::Closed) {
             database.close().await;
         }
     }

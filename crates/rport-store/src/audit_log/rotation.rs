@@ -16,7 +16,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// Somebody, such as an export, has the file open, or the file system refuses; the file then stays in use. When
-    /// even that fails, entries are refused until a later call succeeds.
+    /// even that fails, entries are refused until [`AuditLog::mend`] succeeds.
     pub async fn rotate(&self, today: NaiveDate) -> Result<PathBuf, StoreError> {
         let inner = &self.inner;
         let current = inner.folder.join(FILE);
@@ -41,7 +41,7 @@ impl AuditLog {
                 *state = State::Moving;
                 true
             }
-            State::Moving | State::Closed(_) => false,
+            State::Moving | State::Broken(_) | State::Closed => false,
         });
         let Some(database) = database else {
             return Err(StoreError::new(current, StoreErrorKind::Closed));
@@ -71,7 +71,7 @@ impl AuditLog {
             }
             *state = match &opened {
                 Ok(database) => State::Open(database.clone()),
-                Err(error) => State::Closed(error.clone()),
+                Err(error) => State::Broken(error.clone()),
             };
             true
         });
@@ -79,6 +79,36 @@ impl AuditLog {
             database.close().await;
         }
         opened.and(moved)
+    }
+
+    /// Tries again to make a file after that has failed; does nothing otherwise. Returns whether it helped.
+    pub async fn mend(&self) -> bool {
+        let inner = &self.inner;
+        if !matches!(*inner.state.borrow(), State::Broken(_)) {
+            return false;
+        }
+        let (folder, wal) = (inner.folder.clone(), inner.wal);
+        let Ok(Ok(database)) = tokio::task::spawn_blocking(move || open_file(&folder, wal)).await else {
+            return false;
+        };
+        let mut spare = Some(database);
+        inner.state.send_if_modified(|state| {
+            if !matches!(state, State::Broken(_)) {
+                return false;
+            }
+            if let Some(database) = spare.take() {
+                *state = State::Open(database);
+            }
+            true
+        });
+        match spare {
+            // The server was stopped meanwhile.
+            Some(database) => {
+                database.close().await;
+                false
+            }
+            None => true,
+        }
     }
 
     /// Deletes files that were put aside before a day. Returns how many.
