@@ -101,7 +101,7 @@ pub fn port_not_allowed(port: &str) -> Error {
 
 /// Somebody else took the port between the check and the start.
 pub fn port_taken(port: &str) -> Error {
-    Error::conflict(format!("Local port {port} already in use."))
+    Error::conflict(format!("Local port {port} already in use.")).code("ERR_CODE_LOCAL_PORT_IN_USE")
 }
 
 /// The tunnel could not be started; `reason` is public.
