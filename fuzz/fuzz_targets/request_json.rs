@@ -16,7 +16,7 @@ fn check<R: Request>(payload: &[u8]) {
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((kind, payload)) = bytes.split_first() else { return };
-    match kind % 15 {
+    match kind % 16 {
         0 => check::<to_server::NewConnection>(payload),
         1 => check::<to_server::Ping>(payload),
         2 => check::<to_server::CmdResult>(payload),
@@ -31,6 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
         11 => check::<to_client::RefreshUpdatesStatus>(payload),
         12 => check::<to_client::Upload>(payload),
         13 => check::<to_client::UpdateClientMetadata>(payload),
+        14 => check::<to_client::AbortCmd>(payload),
         _ => {
             if let Ok(details) = std::str::from_utf8(payload).map_or_else(|_| Ok(Default::default()), ClientDetails::from_json) {
                 assert_eq!(ClientDetails::from_json(&details.to_json()), Ok(details));
