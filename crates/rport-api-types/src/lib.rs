@@ -20,6 +20,7 @@ pub mod login;
 pub mod me;
 pub mod plus;
 pub mod second_factor;
+pub mod sso;
 pub mod status;
 pub mod stored_tunnel;
 pub mod tunnel;

@@ -82,6 +82,16 @@ pub struct AuthProvider {
 }
 
 impl AuthProvider {
+    /// Describes the login at a provider of single sign-on.
+    pub fn external(provider: &str, settings: &str, device_settings: &str, max_token_lifetime_hours: u64) -> Self {
+        Self {
+            auth_provider: provider.to_owned(),
+            settings_uri: settings.to_owned(),
+            device_settings_uri: device_settings.to_owned(),
+            max_token_lifetime: max_token_lifetime_hours,
+        }
+    }
+
     /// Describes the login with user name and password.
     pub fn built_in(max_token_lifetime_hours: u64) -> Self {
         Self {

@@ -20,7 +20,7 @@ use crate::layers::{
 use crate::routes::metrics::MetricsPage;
 use crate::routes::{
     api_tokens, attributes, auditlog, auth, client_groups, clients, clients_auth, library, login, me,
-    metrics, openapi, plus, second_factor, sessions, status, stored_tunnels, tunnels, user_groups, users,
+    metrics, openapi, plus, second_factor, sessions, sso, status, stored_tunnels, tunnels, user_groups, users,
 };
 use crate::state::ApiState;
 use crate::static_files::StaticFiles;
@@ -69,6 +69,10 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(routes!(login::login, login::login_with_body))
         .routes(routes!(login::logout))
         .routes(routes!(auth::provider))
+        .routes(routes!(sso::settings))
+        .routes(routes!(sso::device_settings))
+        .routes(routes!(sso::login))
+        .routes(routes!(sso::device_login))
         .routes(routes!(openapi::document))
         .routes(routes!(status::status))
         .routes(routes!(me::me, me::change))

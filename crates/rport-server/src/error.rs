@@ -22,6 +22,9 @@ pub enum StartError {
     /// Codes of the second factor cannot be sent as configured.
     #[error("codes for the second factor cannot be delivered as configured: {0}")]
     Delivery(String),
+    /// Single sign-on cannot be prepared.
+    #[error("single sign-on: {0}")]
+    SingleSignOn(String),
     /// The configuration asks for something this version cannot do.
     #[error("{0}")]
     Unsupported(&'static str),

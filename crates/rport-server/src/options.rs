@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use rport_domain::PortSet;
 use rport_runtime::Secret;
 
+use crate::login::SsoOptions;
 use crate::audit::AuditOptions;
 use crate::client_auth::ClientAuthOptions;
 use crate::login::SecondFactorOptions;
@@ -219,6 +220,8 @@ pub struct LoginOptions {
     pub max_token_lifetime: Option<Duration>,
     /// What is asked for besides the password.
     pub second_factor: SecondFactorOptions,
+    /// Single sign-on at a provider.
+    pub sso: Option<SsoOptions>,
 }
 
 impl Default for LoginOptions {
@@ -233,6 +236,7 @@ impl Default for LoginOptions {
             trusted_proxies: Vec::new(),
             max_token_lifetime: None,
             second_factor: SecondFactorOptions::Off,
+            sso: None,
         }
     }
 }

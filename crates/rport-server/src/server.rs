@@ -19,7 +19,7 @@ use crate::client_listener::ClientListener;
 use crate::clients::{self, Clients, Registry, Sessions, Shared};
 use crate::error::StartError;
 use crate::library::Library;
-use crate::login::{Bans, Login, LoginParts, Waits};
+use crate::login::{Bans, Login, LoginParts, Sso, Waits};
 use crate::options::Options;
 use crate::stored_tunnels::StoredTunnels;
 use crate::tunnels::Tunnels;
@@ -54,6 +54,7 @@ struct Inner {
     tunnels: Tunnels,
     login: Option<Login>,
     users: Option<Users>,
+    sso: Option<Sso>,
     client_auth: ClientAuths,
     audit_logs: AuditLogs,
     library: Library,
@@ -108,6 +109,15 @@ impl Server {
                 Some(login)
             }
             None => None,
+        };
+        let sso = match (options.login.sso, &login) {
+            (Some(wanted), Some(login)) => {
+                let (login, clock) = (login.clone(), clock.clone());
+                let made = tasks.spawn_blocking("open-sso", move || Sso::new(wanted, login, clock));
+                let made = made.await.map_err(|error| StartError::SingleSignOn(error.to_string()))?;
+                Some(made.map_err(StartError::SingleSignOn)?)
+            }
+            _ => None,
         };
         // Nobody is connected to a server that has just started.
         let left = store.clients().disconnect_all(clock.now_local()).await?;
@@ -214,6 +224,7 @@ impl Server {
             tunnels,
             login,
             users: user_service,
+            sso,
             client_auth,
             audit_logs,
             library,
@@ -266,6 +277,11 @@ impl Server {
     /// Commands and scripts that are kept for later.
     pub fn library(&self) -> &Library {
         &self.inner.library
+    }
+
+    /// Single sign-on; `None` when it is off.
+    pub fn sso(&self) -> Option<&Sso> {
+        self.inner.sso.as_ref()
     }
 
     /// Logins of users; `None` when the API is off.

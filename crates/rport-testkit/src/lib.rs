@@ -11,6 +11,7 @@
 //! * [`netns`]: machines behind a router, on one machine.
 //! * [`databases`]: MariaDB and PostgreSQL, private to the tests.
 //! * [`simulator`]: many agents in one process.
+//! * [`oidc`]: a provider of identities, and how it can be wrong.
 //! * [`acme`]: an authority for certificates that really validates names.
 //! * [`mod@bench`]: the measurements of `make bench`.
 //!
@@ -25,6 +26,7 @@ pub mod chaos;
 pub mod databases;
 pub mod eventually;
 pub mod netns;
+pub mod oidc;
 pub mod pair;
 pub mod ports;
 pub mod process;

@@ -6,11 +6,11 @@ use rport_http::ApiOptions;
 use rport_server::{
     About, AuditOptions, AuditRotation, BanOptions, ClientAuthOptions, ClientAuthSource, ClientsOptions,
     CodeChannel, DatabaseOptions, DatabaseServer, Deadlines, ListenerOptions, LoginOptions, MailOptions,
-    MailTls, Options, PurgeOptions, PushoverOptions, SecondFactorOptions, TunnelProxyOptions, TunnelsOptions,
+    MailTls, Options, PurgeOptions, PushoverOptions, SecondFactorOptions, SsoMapping, SsoOptions, SsoProvider, TunnelProxyOptions, TunnelsOptions,
     UserOptions, UserSource, UserTableNames,
 };
 
-use crate::config::{ApiSection, CodeDelivery, Config, Source};
+use crate::config::{ApiSection, CodeDelivery, Config, Source, SsoProviderSection, SsoSection};
 use regex::Regex;
 use rport_domain::{PasswordRules, SendToRule};
 use rport_tls::{AcmeHost, AcmeOptions, Certificates};
@@ -82,9 +82,45 @@ pub(crate) fn server(config: &Config) -> Options {
             trusted_proxies: config.api.trusted_proxies.clone(),
             max_token_lifetime: max_token_lifetime(config.api.max_token_lifetime),
             second_factor: second_factor(config),
+            sso: config.sso.as_ref().map(sso),
         },
         trusted_proxies: server.trusted_proxies.clone(),
         about: about(config),
+    }
+}
+
+/// Options of single sign-on. The pattern was compiled once before, when it was checked.
+fn sso(section: &SsoSection) -> SsoOptions {
+    let provider = match section.provider.clone() {
+        SsoProviderSection::Oidc {
+            issuer_url,
+            scopes,
+            username_claim,
+            groups_claim,
+        } => SsoProvider::Oidc {
+            issuer_url,
+            scopes,
+            username_claim,
+            groups_claim,
+        },
+        SsoProviderSection::Github { base_url, api_url } => SsoProvider::Github { base_url, api_url },
+    };
+    let pattern = section.permitted_user_match.as_str();
+    SsoOptions {
+        provider,
+        client_id: section.client_id.clone(),
+        client_secret: section.client_secret.clone(),
+        redirect_url: section.redirect_url.clone(),
+        ca_file: path(&section.ca_file),
+        mapping: SsoMapping {
+            required_group: section.required_group.clone(),
+            group_map: section.groups().collect(),
+            group_prefix: section.group_prefix.clone(),
+            permitted_users: (!pattern.is_empty()).then(|| Regex::new(pattern).expect("the pattern was checked")),
+        },
+        create_missing_users: section.create_missing_users,
+        sync_groups: section.sync_groups,
+        password_login: section.password_login,
     }
 }
 

@@ -4,6 +4,7 @@ use axum::extract::State;
 use rport_api_types::login::AuthProvider;
 
 use crate::answer::Data;
+use crate::routes::sso;
 use crate::state::ApiState;
 
 /// Tell how users log in.
@@ -12,7 +13,15 @@ use crate::state::ApiState;
     responses((status = 200, body = Data<AuthProvider>))
 )]
 pub(crate) async fn provider(State(state): State<ApiState>) -> Data<AuthProvider> {
-    Data {
-        data: AuthProvider::built_in(state.options().max_token_lifetime_hours),
-    }
+    let hours = state.options().max_token_lifetime_hours;
+    let data = match state.server().sso() {
+        Some(single) => AuthProvider::external(
+            single.provider_name(),
+            sso::SETTINGS,
+            sso::DEVICE_SETTINGS,
+            hours,
+        ),
+        None => AuthProvider::built_in(hours),
+    };
+    Data { data }
 }

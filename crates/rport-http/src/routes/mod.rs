@@ -15,6 +15,7 @@ pub(crate) mod openapi;
 pub(crate) mod plus;
 pub(crate) mod second_factor;
 pub(crate) mod sessions;
+pub(crate) mod sso;
 pub(crate) mod status;
 pub(crate) mod stored_tunnels;
 pub(crate) mod tunnels;

@@ -45,6 +45,17 @@ const ROWS: &[Row] = &[
     row("login_with_body", Method::POST, "/login", 400, 400, 400),
     row("logout", Method::DELETE, "/logout", 400, 400, 400),
     row("auth_provider", Method::GET, "/auth/provider", 200, 200, 200),
+    row("sso_settings", Method::GET, "/auth/ext/settings", 403, 403, 403),
+    row(
+        "sso_device_settings",
+        Method::GET,
+        "/auth/ext/settings/device",
+        403,
+        403,
+        403,
+    ),
+    row("sso_login", Method::GET, "/oauth/login", 403, 403, 403),
+    row("sso_device_login", Method::GET, "/oauth/login/device", 403, 403, 403),
     row("openapi", Method::GET, "/openapi.json", 200, 200, 200),
     row("list_audit_entries", Method::GET, "/auditlog", 401, 200, 200),
     row(

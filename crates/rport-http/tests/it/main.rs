@@ -14,6 +14,7 @@ mod openapi;
 mod rig;
 mod second_factor;
 mod sessions;
+mod sso;
 mod stored_tunnels;
 mod tls;
 mod tunnels;

@@ -38,6 +38,8 @@ pub(crate) mod via {
     pub(crate) const BEARER: &str = "bearer";
     /// A code at the second step of a login.
     pub(crate) const SECOND_FACTOR: &str = "second-factor";
+    /// A provider of single sign-on.
+    pub(crate) const SSO: &str = "sso";
     /// No or unreadable credentials.
     pub(crate) const NOTHING: &str = "nothing";
 }

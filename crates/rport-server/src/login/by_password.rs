@@ -56,6 +56,7 @@ impl Login {
                 Verdict::NoToken => {}
             }
         }
+        inner.require_password_login()?;
         // With a second factor a password alone opens nothing; tokens are for programs.
         if inner.second_factor.is_on() {
             return Err(inner.failed(name, via::BASIC, origin));
@@ -83,6 +84,7 @@ impl Login {
         origin: &RequestOrigin,
     ) -> Result<LoggedIn, Error> {
         let inner = &self.inner;
+        inner.require_password_login()?;
         inner.check_wait(name, origin)?;
         if name.is_empty() {
             inner.failed(name, via::LOGIN, origin);
@@ -121,6 +123,16 @@ impl Login {
 }
 
 impl Inner {
+    /// Refuses passwords where users have to come by single sign-on.
+    fn require_password_login(&self) -> Result<(), Error> {
+        if self.password_login {
+            return Ok(());
+        }
+        Err(Error::forbidden(
+            "login with a password is switched off, please use single sign-on",
+        ))
+    }
+
     /// The user of this name. A request without a name is refused at once.
     async fn named(
         &self,

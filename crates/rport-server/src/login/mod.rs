@@ -12,6 +12,7 @@ mod recovery_codes;
 mod second_factor;
 mod service;
 mod sessions;
+mod sso;
 mod token;
 mod totp;
 mod user_waits;
@@ -23,5 +24,8 @@ pub use manage_totp::TotpSecret;
 pub use second_factor::{PendingFactor, SecondFactorOptions};
 pub(crate) use service::LoginParts;
 pub use service::{LoggedIn, Login, RequestOrigin, UserEvent};
+pub use sso::{
+    DeviceAnswer, DeviceLogin, DeviceStart, Sso, SsoMapping, SsoOptions, SsoProvider, SsoStart,
+};
 use user_waits::UserWaits;
 pub(crate) use waits::Waits;

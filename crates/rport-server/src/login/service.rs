@@ -8,6 +8,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -88,7 +89,10 @@ pub(super) struct Inner {
     pub(super) audit: Audit,
     pub(super) logins: LoginAudit,
     pub(super) clock: Clock,
+    /// Whether names and passwords are accepted besides single sign-on.
+    pub(super) password_login: bool,
     trusted_proxies: Vec<IpNet>,
+    warned_of_proxy: AtomicBool,
     max_lifetime: Duration,
 }
 
@@ -138,7 +142,9 @@ impl Login {
             audit,
             logins,
             clock: clock.clone(),
+            password_login: options.sso.as_ref().is_none_or(|sso| sso.password_login),
             trusted_proxies: options.trusted_proxies.clone(),
+            warned_of_proxy: AtomicBool::new(false),
             max_lifetime: options
                 .max_token_lifetime
                 .map_or(MAX_LIFETIME, |limit| limit.min(MAX_LIFETIME)),
@@ -151,6 +157,13 @@ impl Login {
     /// Works out where a request comes from: `peer` is the TCP peer, `forwarded_for` the values of all
     /// `X-Forwarded-For` headers in order.
     pub fn origin(&self, peer: IpAddr, forwarded_for: &[&str], user_agent: &str) -> RequestOrigin {
+        let is_unbelieved = peer.is_loopback() && !forwarded_for.is_empty() && self.inner.trusted_proxies.is_empty();
+        if is_unbelieved && !self.inner.warned_of_proxy.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a proxy on this machine sends X-Forwarded-For and is not believed: bans and logs see its address \
+                 instead of the visitor's; set trusted_proxies in [api], for example to [\"127.0.0.1\", \"::1\"]"
+            );
+        }
         RequestOrigin {
             address: client_address(peer, forwarded_for, &self.inner.trusted_proxies),
             user_agent: user_agent.to_owned(),

@@ -17,6 +17,7 @@ mod monitoring;
 mod notifications;
 mod plus;
 mod server;
+mod sso;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,7 @@ pub use monitoring::MonitoringSection;
 pub use notifications::NotificationsSection;
 pub use plus::PlusSections;
 pub use server::ServerSection;
+pub use sso::{SsoProviderSection, SsoSection};
 
 /// A checked configuration: the sections, and what had to be built to check them.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +63,8 @@ pub struct Config {
     pub caddy: CaddySection,
     /// The three sections of the add-on.
     pub plus: PlusSections,
+    /// Single sign-on; `None` without it.
+    pub sso: Option<SsoSection>,
     /// `[metrics]`.
     pub metrics: MetricsSection,
     /// Ports for tunnels: `used_ports` without `excluded_ports`.
@@ -101,6 +105,7 @@ impl Config {
         let notifications = NotificationsSection::read(document);
         let caddy = CaddySection::read(document);
         let plus = PlusSections::read(document);
+        let sso = sso::SsoSections::read(document);
         let metrics = MetricsSection::read(document);
 
         server.check_address(document);
@@ -134,6 +139,7 @@ impl Config {
         server.check_limits(document);
         let proxy = server.check_proxy(document);
         plus.check(document);
+        let sso = sso.check(document, &api, users.as_ref());
         metrics.check(document, &api.address);
 
         Some(Self {
@@ -150,6 +156,7 @@ impl Config {
             notifications,
             caddy,
             plus,
+            sso,
             metrics,
             users,
             code_delivery,

@@ -1,4 +1,5 @@
-//! `[plus-plugin]`, `[plus-license]`, `[plus-oauth]`: settings of the closed add-on of the Go server.
+//! `[plus-plugin]`, `[plus-license]`: settings of the closed add-on of the Go server. Its `[plus-oauth]` is read in
+//! `sso.rs`.
 //!
 //! The keys are known, so that a file with them loads without complaints about typing mistakes; the add-on is a Go
 //! library and cannot be loaded.
@@ -13,32 +14,10 @@ pub struct PlusSections {
 }
 
 const LICENSE: [&str; 3] = ["id", "key", "proxy_url"];
-const OAUTH: [&str; 17] = [
-    "provider",
-    "authorize_url",
-    "token_url",
-    "redirect_uri",
-    "client_id",
-    "client_secret",
-    "required_organization",
-    "required_group_id",
-    "permitted_user_list",
-    "permitted_user_match",
-    "device_authorize_url",
-    "device_client_id",
-    "device_client_secret",
-    "jwks_url",
-    "role_claim",
-    "required_role",
-    "username_claim",
-];
-
 impl PlusSections {
     pub(super) fn read(document: &Document) -> Self {
         let license = document.section("plus-license");
         LICENSE.iter().for_each(|key| license.accept(key));
-        let oauth = document.section("plus-oauth");
-        OAUTH.iter().for_each(|key| oauth.accept(key));
         Self {
             plugin_path: document.section("plus-plugin").string("plugin_path", ""),
         }
