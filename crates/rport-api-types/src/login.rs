@@ -83,7 +83,12 @@ pub struct AuthProvider {
 
 impl AuthProvider {
     /// Describes the login at a provider of single sign-on.
-    pub fn external(provider: &str, settings: &str, device_settings: &str, max_token_lifetime_hours: u64) -> Self {
+    pub fn external(
+        provider: &str,
+        settings: &str,
+        device_settings: &str,
+        max_token_lifetime_hours: u64,
+    ) -> Self {
         Self {
             auth_provider: provider.to_owned(),
             settings_uri: settings.to_owned(),

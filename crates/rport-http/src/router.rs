@@ -19,8 +19,9 @@ use crate::layers::{
 };
 use crate::routes::metrics::MetricsPage;
 use crate::routes::{
-    api_tokens, attributes, auditlog, auth, client_groups, clients, clients_auth, library, login, me,
-    metrics, openapi, plus, second_factor, sessions, sso, status, stored_tunnels, tunnels, user_groups, users,
+    api_tokens, attributes, auditlog, auth, client_groups, clients, clients_auth, docs, library, login, me,
+    metrics, openapi, plus, second_factor, sessions, sso, status, stored_tunnels, tunnels, user_groups,
+    users,
 };
 use crate::state::ApiState;
 use crate::static_files::StaticFiles;
@@ -174,6 +175,7 @@ pub(crate) fn build(state: ApiState, logs: Logs, tasks: &Tasks) -> Router {
     // The last layer added sees a request first.
     let (router, _) = documented().split_for_parts();
     let router = router
+        .merge(docs::router())
         .layer(from_fn_with_state(tasks.clone(), detached::detach_mutations))
         .layer(from_fn_with_state(state.clone(), ban::refuse_banned))
         .method_not_allowed_fallback(|| async { compat::not_found() });

@@ -41,8 +41,9 @@ pub use delivery::{CodeChannel, MailOptions, MailTls, PushoverOptions};
 pub use error::StartError;
 pub use library::Library;
 pub use login::{
-    DeviceAnswer, DeviceLogin, DeviceStart, LoggedIn, Login, MadeApiToken, NewApiToken, PendingFactor, RequestOrigin, SecondFactorOptions,
-    Sso, SsoMapping, SsoOptions, SsoProvider, SsoStart, TotpSecret, UserEvent,
+    DeviceAnswer, DeviceLogin, DeviceStart, LoggedIn, Login, MadeApiToken, NewApiToken, PendingFactor,
+    RequestOrigin, SecondFactorOptions, Sso, SsoMapping, SsoOptions, SsoProvider, SsoStart, TotpSecret,
+    UserEvent,
 };
 pub use metrics_names::describe_metrics;
 pub use options::{

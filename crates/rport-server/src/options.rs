@@ -7,10 +7,10 @@ use ipnet::IpNet;
 use rport_domain::PortSet;
 use rport_runtime::Secret;
 
-use crate::login::SsoOptions;
 use crate::audit::AuditOptions;
 use crate::client_auth::ClientAuthOptions;
 use crate::login::SecondFactorOptions;
+use crate::login::SsoOptions;
 use crate::users::UserOptions;
 
 /// All options of the server.

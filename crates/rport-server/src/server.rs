@@ -114,7 +114,9 @@ impl Server {
             (Some(wanted), Some(login)) => {
                 let (login, clock) = (login.clone(), clock.clone());
                 let made = tasks.spawn_blocking("open-sso", move || Sso::new(wanted, login, clock));
-                let made = made.await.map_err(|error| StartError::SingleSignOn(error.to_string()))?;
+                let made = made
+                    .await
+                    .map_err(|error| StartError::SingleSignOn(error.to_string()))?;
                 Some(made.map_err(StartError::SingleSignOn)?)
             }
             _ => None,

@@ -119,7 +119,10 @@ impl OidcProvider {
             .route("/user/teams", get(github_teams))
             .with_state(Arc::clone(&state));
         let tasks = Tasks::new();
-        tasks.spawn("oidc-provider", async move { axum::serve(listener, router).await });
+        tasks.spawn(
+            "oidc-provider",
+            async move { axum::serve(listener, router).await },
+        );
         Self { state, tasks }
     }
 
@@ -145,7 +148,12 @@ impl OidcProvider {
 
     /// The user types the codes of all devices that wait.
     pub fn confirm_devices(&self) {
-        self.state.live.lock().devices.values_mut().for_each(|confirmed| *confirmed = true);
+        self.state
+            .live
+            .lock()
+            .devices
+            .values_mut()
+            .for_each(|confirmed| *confirmed = true);
     }
 
     /// Makes a code without a PKCE challenge and a nonce, as an attacker gets one with a browser of his own.
@@ -174,7 +182,11 @@ fn encode(bytes: impl AsRef<[u8]>) -> String {
 }
 
 fn error(word: &str) -> Response {
-    (StatusCode::BAD_REQUEST, Json(json!({"error": word, "error_description": "as a test wants it"}))).into_response()
+    (
+        StatusCode::BAD_REQUEST,
+        Json(json!({"error": word, "error_description": "as a test wants it"})),
+    )
+        .into_response()
 }
 
 async fn discovery(State(state): Provider) -> Json<Value> {
@@ -208,25 +220,36 @@ async fn authorize(State(state): Provider, Query(asked): Query<Form>) -> Respons
         challenge: text("code_challenge"),
     };
     state.live.lock().codes.insert(code.clone(), known);
-    Redirect::to(&format!("{}?code={code}&state={}", text("redirect_uri"), text("state"))).into_response()
+    Redirect::to(&format!(
+        "{}?code={code}&state={}",
+        text("redirect_uri"),
+        text("state")
+    ))
+    .into_response()
 }
 
 fn form(body: &[u8]) -> Form {
     let text = format!("http://x/?{}", String::from_utf8_lossy(body));
     let uri = text.parse().expect("a form is a query");
-    Query::<Form>::try_from_uri(&uri).map(|Query(form)| form).unwrap_or_default()
+    Query::<Form>::try_from_uri(&uri)
+        .map(|Query(form)| form)
+        .unwrap_or_default()
 }
 
 /// Secret by header or by form.
 fn is_client(headers: &HeaderMap, form: &Form) -> bool {
-    let basic = headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Basic "));
+    let basic = headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok()?.strip_prefix("Basic "));
     let basic = basic.and_then(|text| String::from_utf8(STANDARD.decode(text).ok()?).ok());
     match basic {
         // The secret is encoded like a form field.
         Some(pair) => pair == format!("{CLIENT_ID}:a+secret%2Fwith%3Fsigns"),
         None => {
             form.get("client_id").is_some_and(|id| id == CLIENT_ID)
-                && form.get("client_secret").is_some_and(|secret| secret == CLIENT_SECRET)
+                && form
+                    .get("client_secret")
+                    .is_some_and(|secret| secret == CLIENT_SECRET)
         }
     }
 }
@@ -235,7 +258,12 @@ impl Shared {
     /// What a code is worth, once.
     fn redeem(&self, form: &Form) -> Result<String, &'static str> {
         let text = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
-        let asked = self.live.lock().codes.remove(text("code")).ok_or("invalid_grant")?;
+        let asked = self
+            .live
+            .lock()
+            .codes
+            .remove(text("code"))
+            .ok_or("invalid_grant")?;
         let hash = encode(digest::digest(&digest::SHA256, text("code_verifier").as_bytes()));
         if asked.redirect != text("redirect_uri") || asked.challenge != hash {
             return Err("invalid_grant");
@@ -261,10 +289,22 @@ impl Shared {
         let flaw = live.flaw;
         let mut claims = live.user.clone();
         claims["sub"] = json!("subject-1");
-        claims["iss"] = json!(if flaw == Flaw::Issuer { "https://evil.example" } else { &self.issuer });
-        claims["aud"] = json!(if flaw == Flaw::Audience { "another" } else { CLIENT_ID });
+        claims["iss"] = json!(if flaw == Flaw::Issuer {
+            "https://evil.example"
+        } else {
+            &self.issuer
+        });
+        claims["aud"] = json!(if flaw == Flaw::Audience {
+            "another"
+        } else {
+            CLIENT_ID
+        });
         claims["iat"] = json!(now - 100);
-        claims["exp"] = json!(if flaw == Flaw::Expired { now - 10 } else { now + 300 });
+        claims["exp"] = json!(if flaw == Flaw::Expired {
+            now - 10
+        } else {
+            now + 300
+        });
         if !nonce.is_empty() {
             claims["nonce"] = json!(if flaw == Flaw::Nonce { "another" } else { nonce });
         }
@@ -278,7 +318,8 @@ impl Shared {
         let signature = match flaw {
             Flaw::AlgNone => Vec::new(),
             Flaw::AlgHmac => {
-                let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, self.key.public_key().as_ref());
+                let key =
+                    aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, self.key.public_key().as_ref());
                 aws_lc_rs::hmac::sign(&key, text.as_bytes()).as_ref().to_vec()
             }
             Flaw::ForeignKey => sign(
@@ -288,7 +329,11 @@ impl Shared {
             _ => sign(&self.key, &text),
         };
         let mut more = live.userinfo.clone();
-        more["sub"] = json!(if flaw == Flaw::Userinfo { "subject-2" } else { "subject-1" });
+        more["sub"] = json!(if flaw == Flaw::Userinfo {
+            "subject-2"
+        } else {
+            "subject-1"
+        });
         let access = rng::alphanumeric(20);
         live.tokens.insert(access.clone(), more);
         json!({
@@ -299,7 +344,12 @@ impl Shared {
 
     /// What a request with an access token may read.
     fn bearer(&self, headers: &HeaderMap) -> Option<(Value, Value)> {
-        let token = headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")?.to_owned();
+        let token = headers
+            .get("authorization")?
+            .to_str()
+            .ok()?
+            .strip_prefix("Bearer ")?
+            .to_owned();
         let live = self.live.lock();
         Some((live.user.clone(), live.tokens.get(&token)?.clone()))
     }

@@ -6,8 +6,8 @@ use rport_http::ApiOptions;
 use rport_server::{
     About, AuditOptions, AuditRotation, BanOptions, ClientAuthOptions, ClientAuthSource, ClientsOptions,
     CodeChannel, DatabaseOptions, DatabaseServer, Deadlines, ListenerOptions, LoginOptions, MailOptions,
-    MailTls, Options, PurgeOptions, PushoverOptions, SecondFactorOptions, SsoMapping, SsoOptions, SsoProvider, TunnelProxyOptions, TunnelsOptions,
-    UserOptions, UserSource, UserTableNames,
+    MailTls, Options, PurgeOptions, PushoverOptions, SecondFactorOptions, SsoMapping, SsoOptions,
+    SsoProvider, TunnelProxyOptions, TunnelsOptions, UserOptions, UserSource, UserTableNames,
 };
 
 use crate::config::{ApiSection, CodeDelivery, Config, Source, SsoProviderSection, SsoSection};
@@ -116,7 +116,8 @@ fn sso(section: &SsoSection) -> SsoOptions {
             required_group: section.required_group.clone(),
             group_map: section.groups().collect(),
             group_prefix: section.group_prefix.clone(),
-            permitted_users: (!pattern.is_empty()).then(|| Regex::new(pattern).expect("the pattern was checked")),
+            permitted_users: (!pattern.is_empty())
+                .then(|| Regex::new(pattern).expect("the pattern was checked")),
         },
         create_missing_users: section.create_missing_users,
         sync_groups: section.sync_groups,

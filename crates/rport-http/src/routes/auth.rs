@@ -15,12 +15,9 @@ use crate::state::ApiState;
 pub(crate) async fn provider(State(state): State<ApiState>) -> Data<AuthProvider> {
     let hours = state.options().max_token_lifetime_hours;
     let data = match state.server().sso() {
-        Some(single) => AuthProvider::external(
-            single.provider_name(),
-            sso::SETTINGS,
-            sso::DEVICE_SETTINGS,
-            hours,
-        ),
+        Some(single) => {
+            AuthProvider::external(single.provider_name(), sso::SETTINGS, sso::DEVICE_SETTINGS, hours)
+        }
         None => AuthProvider::built_in(hours),
     };
     Data { data }

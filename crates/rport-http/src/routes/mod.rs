@@ -7,6 +7,7 @@ pub(crate) mod auth;
 pub(crate) mod client_groups;
 pub(crate) mod clients;
 pub(crate) mod clients_auth;
+pub(crate) mod docs;
 pub(crate) mod library;
 pub(crate) mod login;
 pub(crate) mod me;

@@ -7,7 +7,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rport_api_types::login::LoginToken;
-use rport_api_types::sso::{DeviceAuthInfo, DeviceDetails, DeviceError, DeviceSettings, SsoDetails, SsoSettings};
+use rport_api_types::sso::{
+    DeviceAuthInfo, DeviceDetails, DeviceError, DeviceSettings, SsoDetails, SsoSettings,
+};
 use rport_domain::Error;
 use rport_server::{DeviceLogin, Sso};
 
@@ -28,7 +30,8 @@ const COOKIE_SECONDS: u32 = 600;
 
 /// The words of the original without its add-on (rest-api.md 6.6).
 fn sso(state: &ApiState) -> Result<&Sso, Error> {
-    let off = || Error::forbidden("rport-plus not enabled/available").detail("single sign-on is not configured");
+    let off =
+        || Error::forbidden("rport-plus not enabled/available").detail("single sign-on is not configured");
     state.server().sso().ok_or_else(off)
 }
 
@@ -123,7 +126,9 @@ pub(crate) async fn login(
     let sso = sso(&state)?;
     let lifetime = Some(query.first("token-lifetime"));
     let (code, asked) = (query.first("code"), query.first("state"));
-    let logged_in = sso.finish(code, asked, binding(&headers), lifetime, &visitor.origin).await?;
+    let logged_in = sso
+        .finish(code, asked, binding(&headers), lifetime, &visitor.origin)
+        .await?;
     let data = LoginToken::from(logged_in.token.expose());
     let gone = cookie("", 0, sso.is_https())?;
     Ok(([(header::SET_COOKIE, gone)], Data { data }).into_response())
@@ -154,7 +159,9 @@ pub(crate) async fn device_login(
 ) -> ApiResult<Response> {
     let sso = sso(&state)?;
     let lifetime = Some(query.first("token-lifetime"));
-    let asked = sso.finish_device(query.first("device_code"), lifetime, &visitor.origin).await?;
+    let asked = sso
+        .finish_device(query.first("device_code"), lifetime, &visitor.origin)
+        .await?;
     Ok(match asked {
         DeviceLogin::Done(logged_in) => {
             let data = LoginToken::from(logged_in.token.expose());
@@ -181,7 +188,10 @@ fn cookie(value: &str, seconds: u32, is_https: bool) -> Result<HeaderValue, Erro
 }
 
 fn binding(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let cookies = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     let pairs = cookies.flat_map(|cookies| cookies.split(';'));
     pairs
         .filter_map(|pair| pair.trim().split_once('='))

@@ -55,7 +55,14 @@ const ROWS: &[Row] = &[
         403,
     ),
     row("sso_login", Method::GET, "/oauth/login", 403, 403, 403),
-    row("sso_device_login", Method::GET, "/oauth/login/device", 403, 403, 403),
+    row(
+        "sso_device_login",
+        Method::GET,
+        "/oauth/login/device",
+        403,
+        403,
+        403,
+    ),
     row("openapi", Method::GET, "/openapi.json", 200, 200, 200),
     row("list_audit_entries", Method::GET, "/auditlog", 401, 200, 200),
     row(

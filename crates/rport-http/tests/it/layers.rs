@@ -200,3 +200,49 @@ async fn metrics_are_shown_only_when_enabled() {
         "text/plain; version=0.0.4; charset=utf-8"
     );
 }
+
+#[tokio::test]
+async fn the_description_can_be_browsed_without_any_other_host() {
+    let rig = Rig::new().await;
+    let moved = sent(rig.anonymous(Method::GET, "/docs")).await;
+    assert_eq!(
+        (moved.status().as_u16(), &moved.headers()["location"]),
+        (308, &"/api/v1/docs/".parse().expect("text"))
+    );
+    let mut parts = Vec::new();
+    for (path, kind) in [
+        ("/docs/", "text/html"),
+        ("/docs/docs.js", "text/javascript"),
+        ("/docs/docs.css", "text/css"),
+    ] {
+        let response = sent(rig.anonymous(Method::GET, path)).await;
+        assert_eq!(response.status(), 200, "{path}");
+        assert!(
+            response.headers()["content-type"]
+                .to_str()
+                .is_ok_and(|found| found.starts_with(kind)),
+            "{path}"
+        );
+        let policy = response.headers()["content-security-policy"]
+            .to_str()
+            .expect("text")
+            .to_owned();
+        assert!(
+            policy.contains("default-src 'none'") && !policy.contains("unsafe") && !policy.contains("http"),
+            "{policy}"
+        );
+        parts.push(response.text().await.expect("text"));
+    }
+    for part in &parts {
+        // Nothing is fetched elsewhere, and nothing of the document can become markup.
+        for never in ["http://", "https://", "innerHTML", "style=", "onclick"] {
+            assert!(!part.contains(never), "{never}");
+        }
+    }
+    let page = &parts[0];
+    assert!(
+        page.contains("src=\"docs.js\"")
+            && page.contains("href=\"docs.css\"")
+            && parts[1].contains("../openapi.json")
+    );
+}

@@ -66,10 +66,15 @@ async fn visit(rig: &Rig) -> Visit {
     let details = &settings["data"]["details"];
     assert_eq!(details["login_uri"], "/api/v1/oauth/login");
     let provider = rport_testkit::tls::client_builder(&[]).redirect(reqwest::redirect::Policy::none());
-    let there = provider.build().expect("client").get(details["authorize_url"].as_str().expect("text"));
+    let there = provider
+        .build()
+        .expect("client")
+        .get(details["authorize_url"].as_str().expect("text"));
     let back = there.send().await.expect("the provider answers");
     let location = back.headers()["location"].to_str().expect("text").to_owned();
-    let query = location.strip_prefix(&format!("{REDIRECT}?")).expect("sent back to us");
+    let query = location
+        .strip_prefix(&format!("{REDIRECT}?"))
+        .expect("sent back to us");
     let (code, state) = query.split_once('&').expect("two parameters");
     assert_eq!(state.strip_prefix("state="), details["state"].as_str());
     Visit {
@@ -99,13 +104,21 @@ async fn who(rig: &Rig, response: Response) -> (Value, Value) {
 async fn refused(response: Response) -> String {
     let status = response.status();
     let body: Value = response.json().await.expect("JSON");
-    assert_eq!((status.as_u16(), &body["errors"][0]["title"]), (401, &json!("unauthorized")), "{body}");
-    body["errors"][0]["detail"].as_str().unwrap_or_default().to_owned()
+    assert_eq!(
+        (status.as_u16(), &body["errors"][0]["title"]),
+        (401, &json!("unauthorized")),
+        "{body}"
+    );
+    body["errors"][0]["detail"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[tokio::test]
 async fn known_and_new_users_log_in_with_a_browser() {
-    let provider = OidcProvider::start(json!({"preferred_username": OPS.0, "groups": ["Administrators"]})).await;
+    let provider =
+        OidcProvider::start(json!({"preferred_username": OPS.0, "groups": ["Administrators"]})).await;
     let rig = rig(oidc(&provider)).await;
     let (_, told) = answer(rig.anonymous(Method::GET, "/auth/provider")).await;
     assert_eq!(
@@ -122,10 +135,18 @@ async fn known_and_new_users_log_in_with_a_browser() {
     provider.user(json!({}));
     provider.userinfo(json!({"email": "new@example.com", "groups": ["staff", "Administrators"]}));
     let response = end(&rig, &visit(&rig).await).await;
-    assert_eq!(who(&rig, response).await, (json!("new@example.com"), json!(["ops"])));
+    assert_eq!(
+        who(&rig, response).await,
+        (json!("new@example.com"), json!(["ops"]))
+    );
     // Passwords still work, and nobody knows the new user's.
     assert_eq!(answer(rig.as_user(ADMIN, Method::GET, "/me")).await.0, 200);
-    assert_eq!(answer(rig.as_user(("new@example.com", ""), Method::GET, "/me")).await.0, 401);
+    assert_eq!(
+        answer(rig.as_user(("new@example.com", ""), Method::GET, "/me"))
+            .await
+            .0,
+        401
+    );
 }
 
 #[tokio::test]
@@ -158,8 +179,16 @@ async fn states_and_codes_work_once_and_for_their_browser() {
     // A code that was issued without a PKCE challenge.
     let mut injected = visit(&rig).await;
     injected.code = provider.bare_code(REDIRECT);
-    assert!(refused(end(&rig, &injected).await).await.contains("invalid_grant"));
-    assert!(refused(sent(rig.anonymous(Method::GET, "/oauth/login")).await).await.contains("code"));
+    assert!(
+        refused(end(&rig, &injected).await)
+            .await
+            .contains("invalid_grant")
+    );
+    assert!(
+        refused(sent(rig.anonymous(Method::GET, "/oauth/login")).await)
+            .await
+            .contains("code")
+    );
 }
 
 #[tokio::test]
@@ -182,14 +211,22 @@ async fn id_tokens_that_are_wrong_are_refused() {
     provider.user(json!({}));
     provider.userinfo(json!({"preferred_username": ADMIN.0}));
     provider.flaw(Flaw::Userinfo);
-    assert!(refused(end(&rig, &visit(&rig).await).await).await.contains("two users"));
+    assert!(
+        refused(end(&rig, &visit(&rig).await).await)
+            .await
+            .contains("two users")
+    );
     provider.flaw(Flaw::None);
     let response = end(&rig, &visit(&rig).await).await;
     assert_eq!(who(&rig, response).await.0, json!(ADMIN.0));
     // An address that nobody has verified names nobody.
     provider.userinfo(json!({}));
     provider.user(json!({"email": ADMIN.0, "email_verified": false}));
-    assert!(refused(end(&rig, &visit(&rig).await).await).await.contains("no usable user name"));
+    assert!(
+        refused(end(&rig, &visit(&rig).await).await)
+            .await
+            .contains("no usable user name")
+    );
 }
 
 #[tokio::test]
@@ -202,12 +239,20 @@ async fn who_may_come_and_with_which_groups_is_the_operator_s_choice() {
     strict.sync_groups = true;
     strict.password_login = false;
     let rig = rig(strict).await;
-    assert!(refused(end(&rig, &visit(&rig).await).await).await.contains("required group"));
+    assert!(
+        refused(end(&rig, &visit(&rig).await).await)
+            .await
+            .contains("required group")
+    );
     provider.user(json!({"preferred_username": OPS.0, "groups": ["rport", "rp-night"]}));
     let response = end(&rig, &visit(&rig).await).await;
     assert_eq!(who(&rig, response).await, (json!(OPS.0), json!(["night"])));
     provider.user(json!({"preferred_username": "stranger", "groups": ["rport"]}));
-    assert!(refused(end(&rig, &visit(&rig).await).await).await.contains("not known here"));
+    assert!(
+        refused(end(&rig, &visit(&rig).await).await)
+            .await
+            .contains("not known here")
+    );
     for (method, path) in [(Method::GET, "/login"), (Method::GET, "/me")] {
         let (status, body) = answer(rig.as_user(ADMIN, method, path)).await;
         let title = body["errors"][0]["title"].as_str().unwrap_or_default();
@@ -218,7 +263,8 @@ async fn who_may_come_and_with_which_groups_is_the_operator_s_choice() {
 #[tokio::test]
 async fn devices_ask_until_the_user_has_confirmed() {
     for flow in ["oidc", "github"] {
-        let user = json!({"preferred_username": OPS.0, "login": OPS.0, "groups": [], "orgs": [], "teams": []});
+        let user =
+            json!({"preferred_username": OPS.0, "login": OPS.0, "groups": [], "orgs": [], "teams": []});
         let provider = OidcProvider::start(user).await;
         let rig = match flow {
             "oidc" => rig(oidc(&provider)).await,
@@ -226,11 +272,18 @@ async fn devices_ask_until_the_user_has_confirmed() {
         };
         let (status, settings) = answer(rig.anonymous(Method::GET, "/auth/ext/settings/device")).await;
         let info = &settings["data"]["details"]["auth_info"];
-        assert_eq!((status, &info["user_code"], &info["interval"]), (200, &json!("WDJB-MJHT"), &json!(1)));
+        assert_eq!(
+            (status, &info["user_code"], &info["interval"]),
+            (200, &json!("WDJB-MJHT"), &json!(1))
+        );
         let ask = |code: &str| rig.anonymous(Method::GET, &format!("/oauth/login/device?device_code={code}"));
         let code = info["device_code"].as_str().expect("text");
         let (status, waiting) = answer(ask(code)).await;
-        assert_eq!((status, &waiting["data"]["error"]), (400, &json!("authorization_pending")), "{waiting}");
+        assert_eq!(
+            (status, &waiting["data"]["error"]),
+            (400, &json!("authorization_pending")),
+            "{waiting}"
+        );
         provider.confirm_devices();
         assert_eq!(who(&rig, sent(ask(code)).await).await.0, json!(OPS.0), "{flow}");
         // The code has been used.
@@ -252,9 +305,16 @@ async fn github_tells_organizations_and_teams() {
     options.mapping.group_map = vec![("acme/ops".to_owned(), "Administrators".to_owned())];
     let rig = rig(options).await;
     let response = end(&rig, &visit(&rig).await).await;
-    assert_eq!(who(&rig, response).await, (json!("octocat"), json!(["Administrators"])));
+    assert_eq!(
+        who(&rig, response).await,
+        (json!("octocat"), json!(["Administrators"]))
+    );
     provider.user(json!({"login": "octocat", "orgs": [], "teams": []}));
-    assert!(refused(end(&rig, &visit(&rig).await).await).await.contains("required group"));
+    assert!(
+        refused(end(&rig, &visit(&rig).await).await)
+            .await
+            .contains("required group")
+    );
 }
 
 #[tokio::test]
@@ -265,7 +325,11 @@ async fn a_provider_that_is_away_is_no_login_and_no_crash() {
         *issuer_url = "http://127.0.0.1:1".to_owned();
     }
     let rig = rig(away).await;
-    for path in ["/auth/ext/settings", "/auth/ext/settings/device", "/oauth/login/device?device_code=x"] {
+    for path in [
+        "/auth/ext/settings",
+        "/auth/ext/settings/device",
+        "/oauth/login/device?device_code=x",
+    ] {
         assert_eq!(answer(rig.anonymous(Method::GET, path)).await.0, 503, "{path}");
     }
 }

@@ -24,8 +24,6 @@ pub use manage_totp::TotpSecret;
 pub use second_factor::{PendingFactor, SecondFactorOptions};
 pub(crate) use service::LoginParts;
 pub use service::{LoggedIn, Login, RequestOrigin, UserEvent};
-pub use sso::{
-    DeviceAnswer, DeviceLogin, DeviceStart, Sso, SsoMapping, SsoOptions, SsoProvider, SsoStart,
-};
+pub use sso::{DeviceAnswer, DeviceLogin, DeviceStart, Sso, SsoMapping, SsoOptions, SsoProvider, SsoStart};
 use user_waits::UserWaits;
 pub(crate) use waits::Waits;

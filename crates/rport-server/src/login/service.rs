@@ -157,7 +157,8 @@ impl Login {
     /// Works out where a request comes from: `peer` is the TCP peer, `forwarded_for` the values of all
     /// `X-Forwarded-For` headers in order.
     pub fn origin(&self, peer: IpAddr, forwarded_for: &[&str], user_agent: &str) -> RequestOrigin {
-        let is_unbelieved = peer.is_loopback() && !forwarded_for.is_empty() && self.inner.trusted_proxies.is_empty();
+        let is_unbelieved =
+            peer.is_loopback() && !forwarded_for.is_empty() && self.inner.trusted_proxies.is_empty();
         if is_unbelieved && !self.inner.warned_of_proxy.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "a proxy on this machine sends X-Forwarded-For and is not believed: bans and logs see its address \

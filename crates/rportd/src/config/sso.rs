@@ -90,21 +90,38 @@ impl SsoSections {
         };
         let github = SsoSection::read(&github, "github", provider);
         let sections = [Some(oidc), Some(github), plus(document)];
-        Self(sections.into_iter().flatten().filter(|section| !section.client_id.is_empty()).collect())
+        Self(
+            sections
+                .into_iter()
+                .flatten()
+                .filter(|section| !section.client_id.is_empty())
+                .collect(),
+        )
     }
 
     /// The section in use, with its secret and its address.
-    pub(super) fn check(self, document: &Document, api: &ApiSection, users: Option<&Source>) -> Option<SsoSection> {
+    pub(super) fn check(
+        self,
+        document: &Document,
+        api: &ApiSection,
+        users: Option<&Source>,
+    ) -> Option<SsoSection> {
         let mut sections = self.0.into_iter();
         let mut sso = sections.next()?;
         if let Some(other) = sections.next() {
-            let text = format!("[{}] and [{}] are both in use: expected only one of them", sso.section, other.section);
+            let text = format!(
+                "[{}] and [{}] are both in use: expected only one of them",
+                sso.section, other.section
+            );
             document.error(&format!("{}.client_id", other.section), text);
         }
         let name = sso.section;
         let wrong = |key: &str, text: &str| document.error(&format!("{name}.{key}"), text.to_owned());
         if users.is_none() {
-            document.warn(&format!("{name}.client_id"), "has no effect: '[api] address' is empty");
+            document.warn(
+                &format!("{name}.client_id"),
+                "has no effect: '[api] address' is empty",
+            );
             return None;
         }
         match &sso.provider {
@@ -131,7 +148,10 @@ impl SsoSections {
                     ),
                 }
             } else {
-                wrong("client_secret_file", "'client_secret' is set as well: expected only one of them");
+                wrong(
+                    "client_secret_file",
+                    "'client_secret' is set as well: expected only one of them",
+                );
             }
         }
         if sso.redirect_url.is_empty() {
@@ -140,7 +160,10 @@ impl SsoSections {
             }
             sso.redirect_url = format!("{}{CALLBACK}", api.base_url.trim_end_matches('/'));
         } else if check::http_url(&sso.redirect_url).is_err() {
-            wrong("redirect_url", "must be an absolute address, as registered at the provider");
+            wrong(
+                "redirect_url",
+                "must be an absolute address, as registered at the provider",
+            );
         }
         if !sso.ca_file.is_empty()
             && let Err(error) = rport_tls::client_config(Some(sso.ca_file.as_ref()))
@@ -148,13 +171,19 @@ impl SsoSections {
             wrong("ca_file", &error.to_string());
         }
         if sso.group_map.iter().any(|pair| pair_of(pair).is_none()) {
-            wrong("group_map", "expected entries like \"group of the provider=user group\"");
+            wrong(
+                "group_map",
+                "expected entries like \"group of the provider=user group\"",
+            );
         }
         if let Err(error) = regex::Regex::new(&sso.permitted_user_match) {
             wrong("permitted_user_match", &error.to_string().replace('\n', " "));
         }
         if sso.create_missing_users && matches!(users, Some(Source::Pair(_))) {
-            wrong("create_missing_users", "needs users in a file or a table: '[api] auth' names the only one");
+            wrong(
+                "create_missing_users",
+                "needs users in a file or a table: '[api] auth' names the only one",
+            );
         }
         Some(sso)
     }
@@ -195,7 +224,9 @@ fn pair_of(text: &str) -> Option<(String, String)> {
 /// Secrets travel there: https, or this machine.
 fn is_safe(url: &str) -> bool {
     check::http_url(url).is_ok_and(|uri| {
-        let is_here = uri.host().is_some_and(|host| host == "localhost" || host.starts_with("127."));
+        let is_here = uri
+            .host()
+            .is_some_and(|host| host == "localhost" || host.starts_with("127."));
         uri.scheme_str() == Some("https") || is_here
     })
 }
@@ -207,12 +238,22 @@ fn plus(document: &Document) -> Option<SsoSection> {
     let text = |key: &str| section.string(key, "");
     let provider = text("provider");
     // Found by discovery, or always the same.
-    for key in ["token_url", "device_authorize_url", "device_client_secret", "jwks_url"] {
+    for key in [
+        "token_url",
+        "device_authorize_url",
+        "device_client_secret",
+        "jwks_url",
+    ] {
         section.accept(key);
     }
-    let (organization, group, role) = (text("required_organization"), text("required_group_id"), text("required_role"));
+    let (organization, group, role) = (
+        text("required_organization"),
+        text("required_group_id"),
+        text("required_role"),
+    );
     let (role_claim, username_claim) = (text("role_claim"), text("username_claim"));
-    let (authorize_url, client_id, device_client) = (text("authorize_url"), text("client_id"), text("device_client_id"));
+    let (authorize_url, client_id, device_client) =
+        (text("authorize_url"), text("client_id"), text("device_client_id"));
     let mut sso = SsoSection {
         section: name,
         provider: SsoProviderSection::Github {
@@ -224,7 +265,10 @@ fn plus(document: &Document) -> Option<SsoSection> {
         client_secret_file: String::new(),
         redirect_url: text("redirect_uri"),
         ca_file: String::new(),
-        required_group: [role, group, organization].into_iter().find(|group| !group.is_empty()).unwrap_or_default(),
+        required_group: [role, group, organization]
+            .into_iter()
+            .find(|group| !group.is_empty())
+            .unwrap_or_default(),
         group_map: Vec::new(),
         group_prefix: String::new(),
         permitted_user_match: text("permitted_user_match"),
@@ -236,21 +280,35 @@ fn plus(document: &Document) -> Option<SsoSection> {
         return None;
     }
     if !device_client.is_empty() && device_client != sso.client_id {
-        section.warn("device_client_id", "is not used: browsers and devices log in with the same client_id");
+        section.warn(
+            "device_client_id",
+            "is not used: browsers and devices log in with the same client_id",
+        );
     }
     let uri: Option<Uri> = authorize_url.parse().ok();
-    let origin = uri.as_ref().and_then(|uri| Some(format!("https://{}", uri.host()?)));
-    let tenant = uri.as_ref().and_then(|uri| uri.path().split('/').nth(1)).filter(|tenant| !tenant.is_empty());
+    let origin = uri
+        .as_ref()
+        .and_then(|uri| Some(format!("https://{}", uri.host()?)));
+    let tenant = uri
+        .as_ref()
+        .and_then(|uri| uri.path().split('/').nth(1))
+        .filter(|tenant| !tenant.is_empty());
     let (issuer_url, groups_claim) = match (provider.to_ascii_lowercase().as_str(), origin) {
         ("github", _) => return Some(sso),
         ("google", _) => ("https://accounts.google.com".to_owned(), "groups"),
         ("microsoft", _) if tenant.is_some() => {
             let tenant = tenant.unwrap_or_default();
-            (format!("https://login.microsoftonline.com/{tenant}/v2.0"), "groups")
+            (
+                format!("https://login.microsoftonline.com/{tenant}/v2.0"),
+                "groups",
+            )
         }
         ("auth0", Some(origin)) => (format!("{origin}/"), "roles"),
         ("microsoft" | "auth0", _) => {
-            section.error("authorize_url", "must be the provider's address: its issuer is found by it");
+            section.error(
+                "authorize_url",
+                "must be the provider's address: its issuer is found by it",
+            );
             return None;
         }
         _ => {
@@ -265,7 +323,11 @@ fn plus(document: &Document) -> Option<SsoSection> {
         issuer_url,
         scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
         username_claim,
-        groups_claim: if role_claim.is_empty() { groups_claim.to_owned() } else { role_claim },
+        groups_claim: if role_claim.is_empty() {
+            groups_claim.to_owned()
+        } else {
+            role_claim
+        },
     };
     Some(sso)
 }
@@ -281,18 +343,28 @@ mod tests {
     fn read(lines: &str) -> Result<SsoSection, String> {
         let document = Document::parse(&format!("{LEAST}{lines}"), "rportd.conf").expect("sound TOML");
         let (config, report) = Config::read(document);
-        let errors = report.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let errors = report
+            .errors
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n");
         config.and_then(|config| config.sso).ok_or(errors)
     }
 
     #[test]
     fn a_provider_is_read_with_its_defaults() {
-        let sso = read("[oidc]\nissuer_url = 'https://id.example.com'\nclient_id = 'x'\ngroup_map = ['a=b=c', 'it = ops']\n");
+        let sso = read(
+            "[oidc]\nissuer_url = 'https://id.example.com'\nclient_id = 'x'\ngroup_map = ['a=b=c', 'it = ops']\n",
+        );
         let sso = sso.expect("sound");
         assert_eq!(sso.redirect_url, "https://rport.example.com/auth/callback");
         assert!(sso.password_login && !sso.create_missing_users && !sso.sync_groups);
         let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
-        assert_eq!(sso.groups().collect::<Vec<_>>(), [pair("a=b", "c"), pair("it", "ops")]);
+        assert_eq!(
+            sso.groups().collect::<Vec<_>>(),
+            [pair("a=b", "c"), pair("it", "ops")]
+        );
         let sso = read("[github]\nclient_id = 'x'\nclient_secret = 's'\n").expect("sound");
         assert!(matches!(sso.provider, SsoProviderSection::Github { base_url, .. } if base_url == GITHUB));
         assert_eq!(read(""), Err(String::new()));
@@ -302,14 +374,29 @@ mod tests {
     fn mistakes_are_named() {
         let oidc = "[oidc]\nclient_id = 'x'\nissuer_url = 'https://id.example.com'\n";
         for (lines, expected) in [
-            ("[oidc]\nclient_id = 'x'\nissuer_url = 'http://id.example.com'\n".to_owned(), "issuer_url"),
-            (format!("{oidc}[github]\nclient_id = 'x'\n"), "[oidc] and [github] are both in use"),
+            (
+                "[oidc]\nclient_id = 'x'\nissuer_url = 'http://id.example.com'\n".to_owned(),
+                "issuer_url",
+            ),
+            (
+                format!("{oidc}[github]\nclient_id = 'x'\n"),
+                "[oidc] and [github] are both in use",
+            ),
             (format!("{oidc}client_secret_file = '/missing'\n"), "/missing"),
             (format!("{oidc}redirect_url = '/x'\n"), "redirect_url"),
             (format!("{oidc}group_map = ['x']\n"), "group_map"),
-            (format!("{oidc}permitted_user_match = '('\n"), "permitted_user_match"),
-            ("[plus-oauth]\nprovider = 'other'\nclient_id = 'x'\n".to_owned(), "use the section [oidc]"),
-            ("[plus-oauth]\nprovider = 'auth0'\nclient_id = 'x'\n".to_owned(), "authorize_url"),
+            (
+                format!("{oidc}permitted_user_match = '('\n"),
+                "permitted_user_match",
+            ),
+            (
+                "[plus-oauth]\nprovider = 'other'\nclient_id = 'x'\n".to_owned(),
+                "use the section [oidc]",
+            ),
+            (
+                "[plus-oauth]\nprovider = 'auth0'\nclient_id = 'x'\n".to_owned(),
+                "authorize_url",
+            ),
         ] {
             let error = read(&lines).expect_err(expected);
             assert!(error.contains(expected), "{error}");
@@ -329,16 +416,27 @@ mod tests {
         assert!(!github.password_login && !github.create_missing_users);
         assert_eq!(github.redirect_url, "https://rport.example.com/oauth/callback");
         for (provider, authorize, issuer) in [
-            ("google", "https://accounts.google.com/o/oauth2/auth", "https://accounts.google.com"),
+            (
+                "google",
+                "https://accounts.google.com/o/oauth2/auth",
+                "https://accounts.google.com",
+            ),
             (
                 "microsoft",
                 "https://login.microsoftonline.com/t-1/oauth2/v2.0/authorize",
                 "https://login.microsoftonline.com/t-1/v2.0",
             ),
-            ("auth0", "https://x.eu.auth0.com/authorize", "https://x.eu.auth0.com/"),
+            (
+                "auth0",
+                "https://x.eu.auth0.com/authorize",
+                "https://x.eu.auth0.com/",
+            ),
         ] {
             let sso = plus(provider, authorize).provider;
-            assert!(matches!(&sso, SsoProviderSection::Oidc { issuer_url, .. } if issuer_url == issuer), "{sso:?}");
+            assert!(
+                matches!(&sso, SsoProviderSection::Oidc { issuer_url, .. } if issuer_url == issuer),
+                "{sso:?}"
+            );
         }
     }
 }

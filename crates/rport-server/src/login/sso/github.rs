@@ -61,7 +61,9 @@ impl Github {
             ("redirect_uri", &self.options.redirect_url),
             ("code_verifier", login.verifier.expose()),
         ];
-        let (_, answer) = http.post(&self.url("/login/oauth/access_token"), &form, None).await?;
+        let (_, answer) = http
+            .post(&self.url("/login/oauth/access_token"), &form, None)
+            .await?;
         match answer["access_token"].as_str() {
             Some(token) => self.identity(http, token).await,
             None => Err(Problem::refused(described(&answer))),
@@ -80,7 +82,9 @@ impl Github {
             ("device_code", code),
             ("grant_type", DEVICE_GRANT),
         ];
-        let (status, answer) = http.post(&self.url("/login/oauth/access_token"), &form, None).await?;
+        let (status, answer) = http
+            .post(&self.url("/login/oauth/access_token"), &form, None)
+            .await?;
         match answer["access_token"].as_str() {
             Some(token) => self.identity(http, token).await.map(Polled::Done),
             // GitHub answers 200 whatever the matter is.
@@ -96,7 +100,9 @@ impl Github {
             groups.extend(organization["login"].as_str().map(str::to_owned));
         }
         for team in self.all(http, "/user/teams", token).await? {
-            if let (Some(organization), Some(slug)) = (team["organization"]["login"].as_str(), team["slug"].as_str()) {
+            if let (Some(organization), Some(slug)) =
+                (team["organization"]["login"].as_str(), team["slug"].as_str())
+            {
                 groups.push(format!("{organization}/{slug}"));
             }
         }

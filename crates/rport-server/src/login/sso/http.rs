@@ -40,7 +40,8 @@ impl From<Problem> for Error {
         match problem {
             Problem::Unreachable(text) => {
                 tracing::warn!("the provider of single sign-on cannot be asked: {text}");
-                Self::unavailable("The provider of single sign-on is unavailable, please try again later.").source(text)
+                Self::unavailable("The provider of single sign-on is unavailable, please try again later.")
+                    .source(text)
             }
             Problem::Refused(text) => Self::unauthenticated("unauthorized").detail(text),
         }
@@ -91,7 +92,9 @@ impl Http {
         form: &[(&str, &str)],
         basic: Option<(&str, &str)>,
     ) -> Result<(u16, Value), Problem> {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
         let mut request = self
             .client
             .post(checked(url)?)
@@ -151,10 +154,21 @@ mod tests {
 
     #[test]
     fn secrets_do_not_travel_in_clear() {
-        for good in ["https://id.example.com/token", "http://127.0.0.1:1/x", "http://[::1]/x", "http://localhost/"] {
+        for good in [
+            "https://id.example.com/token",
+            "http://127.0.0.1:1/x",
+            "http://[::1]/x",
+            "http://localhost/",
+        ] {
             assert!(checked(good).is_ok(), "{good}");
         }
-        for bad in ["http://id.example.com/token", "ftp://127.0.0.1/", "/token", "", "http://localhost.evil.net/"] {
+        for bad in [
+            "http://id.example.com/token",
+            "ftp://127.0.0.1/",
+            "/token",
+            "",
+            "http://localhost.evil.net/",
+        ] {
             assert!(checked(bad).is_err(), "{bad}");
         }
     }

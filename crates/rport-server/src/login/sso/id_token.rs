@@ -2,7 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use openidconnect::core::{CoreIdToken, CoreIdTokenVerifier, CoreJsonWebKeySet, CoreJwsSigningAlgorithm as Alg};
+use openidconnect::core::{
+    CoreIdToken, CoreIdTokenVerifier, CoreJsonWebKeySet, CoreJwsSigningAlgorithm as Alg,
+};
 use openidconnect::{ClaimsVerificationError, ClientId, IssuerUrl, Nonce, SignatureVerificationError};
 use rport_runtime::Clock;
 use serde_json::{Map, Value};
@@ -54,13 +56,16 @@ pub(super) fn verify(
     let other = |error: &dyn std::fmt::Display| Doubt::Other(error.to_string());
     let issuer = IssuerUrl::new(issuer.to_owned()).map_err(|error| other(&error))?;
     let clock = clock.clone();
-    let verifier = CoreIdTokenVerifier::new_public_client(ClientId::new(client_id.to_owned()), issuer, keys.clone())
-        .set_allowed_algs(ALGORITHMS)
-        .set_time_fn(move || clock.now());
+    let verifier =
+        CoreIdTokenVerifier::new_public_client(ClientId::new(client_id.to_owned()), issuer, keys.clone())
+            .set_allowed_algs(ALGORITHMS)
+            .set_time_fn(move || clock.now());
     let parsed: CoreIdToken = token.parse().map_err(|error| other(&error))?;
     let verified = match nonce {
         Some(nonce) => parsed.claims(&verifier, &Nonce::new(nonce.to_owned())).map(drop),
-        None => parsed.claims(&verifier, |_: Option<&Nonce>| Ok::<_, String>(())).map(drop),
+        None => parsed
+            .claims(&verifier, |_: Option<&Nonce>| Ok::<_, String>(()))
+            .map(drop),
     };
     verified.map_err(|error| match &error {
         ClaimsVerificationError::SignatureVerification(

@@ -21,10 +21,18 @@ impl SsoMapping {
     pub(super) fn admit(&self, identity: &Identity) -> Result<Vec<String>, Error> {
         let refused = |text: &str| Err(Error::unauthenticated("unauthorized").detail(text));
         let name = &identity.name;
-        if name.is_empty() || name.len() > NAME_LIMIT || name.trim() != name || name.chars().any(char::is_control) {
+        if name.is_empty()
+            || name.len() > NAME_LIMIT
+            || name.trim() != name
+            || name.chars().any(char::is_control)
+        {
             return refused("the provider gave no usable user name");
         }
-        if self.permitted_users.as_ref().is_some_and(|pattern| !pattern.is_match(name)) {
+        if self
+            .permitted_users
+            .as_ref()
+            .is_some_and(|pattern| !pattern.is_match(name))
+        {
             return refused("this user is not permitted to log in");
         }
         if !self.required_group.is_empty() && !identity.groups.contains(&self.required_group) {
@@ -32,9 +40,15 @@ impl SsoMapping {
         }
         let mut groups = Vec::new();
         for theirs in &identity.groups {
-            let mapped = self.group_map.iter().filter(|(from, _)| from == theirs).map(|(_, to)| to.as_str());
+            let mapped = self
+                .group_map
+                .iter()
+                .filter(|(from, _)| from == theirs)
+                .map(|(_, to)| to.as_str());
             let rest = Some(self.group_prefix.as_str()).filter(|prefix| !prefix.is_empty());
-            let rest = rest.and_then(|prefix| theirs.strip_prefix(prefix)).filter(|rest| !rest.is_empty());
+            let rest = rest
+                .and_then(|prefix| theirs.strip_prefix(prefix))
+                .filter(|rest| !rest.is_empty());
             for ours in mapped.chain(rest) {
                 if !groups.iter().any(|group| group == ours) {
                     groups.push(ours.to_owned());
@@ -63,12 +77,23 @@ mod tests {
         assert_eq!(admitted(&nothing, "ann", &["Administrators"]), Ok(vec![]));
         let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
         let mapping = SsoMapping {
-            group_map: vec![pair("it", "Administrators"), pair("it", "ops"), pair("dev", "ops")],
+            group_map: vec![
+                pair("it", "Administrators"),
+                pair("it", "ops"),
+                pair("dev", "ops"),
+            ],
             group_prefix: "rport-".to_owned(),
             ..SsoMapping::default()
         };
-        let groups = admitted(&mapping, "ann", &["it", "dev", "rport-night", "rport-", "Administrators"]);
-        assert_eq!(groups, Ok(["Administrators", "ops", "night"].map(str::to_owned).to_vec()));
+        let groups = admitted(
+            &mapping,
+            "ann",
+            &["it", "dev", "rport-night", "rport-", "Administrators"],
+        );
+        assert_eq!(
+            groups,
+            Ok(["Administrators", "ops", "night"].map(str::to_owned).to_vec())
+        );
     }
 
     #[test]

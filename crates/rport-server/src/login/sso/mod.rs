@@ -19,8 +19,8 @@ use chrono::{DateTime, Utc};
 use rport_domain::{Error, Kind, User, UserChange, UserName};
 use rport_runtime::{Clock, Secret, rng};
 
-pub use self::device::{DeviceAnswer, DeviceStart};
 use self::device::Polled;
+pub use self::device::{DeviceAnswer, DeviceStart};
 use self::github::Github;
 use self::http::Http;
 use self::mapping::Identity;
@@ -92,7 +92,9 @@ impl Sso {
             login,
             provider,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// The word for the provider in the API.
@@ -143,12 +145,15 @@ impl Sso {
     ) -> Result<LoggedIn, Error> {
         let inner = &self.inner;
         let lifetime = inner.login.inner.parse_lifetime(lifetime)?;
-        let refused = |text: &str| inner.refuse("", Error::unauthenticated("unauthorized").detail(text), origin);
+        let refused =
+            |text: &str| inner.refuse("", Error::unauthenticated("unauthorized").detail(text), origin);
         if code.is_empty() || code.len() > CODE_LIMIT {
             return Err(refused("code is required"));
         }
         let Some(pending) = inner.pending.take(state) else {
-            return Err(refused("the state is unknown, was used already, or is too old: begin again"));
+            return Err(refused(
+                "the state is unknown, was used already, or is too old: begin again",
+            ));
         };
         if !binding.is_some_and(|binding| pending.binding.matches(binding.as_bytes())) {
             return Err(refused("this login was begun by another browser"));
@@ -198,7 +203,10 @@ impl Sso {
         match polled.map_err(|problem| inner.refuse("", problem.into(), origin))? {
             Polled::Done(identity) => {
                 let user = inner.user(&identity, origin).await?;
-                let logged_in = inner.login.start_session(&user, lifetime, via::SSO, origin).await?;
+                let logged_in = inner
+                    .login
+                    .start_session(&user, lifetime, via::SSO, origin)
+                    .await?;
                 Ok(DeviceLogin::Done(logged_in))
             }
             Polled::Waiting(answer) => {
@@ -256,7 +264,9 @@ impl Inner {
             }
             None => {
                 let error = Error::unauthenticated("unauthorized");
-                return Err(refuse(error.detail("this user is not known here, and is not created")));
+                return Err(refuse(
+                    error.detail("this user is not known here, and is not created"),
+                ));
             }
         }
         login.succeeded(&identity.name, origin);

@@ -94,7 +94,10 @@ impl Oidc {
             return Ok(known);
         }
         let configured = self.settings().issuer_url;
-        let url = format!("{}/.well-known/openid-configuration", configured.trim_end_matches('/'));
+        let url = format!(
+            "{}/.well-known/openid-configuration",
+            configured.trim_end_matches('/')
+        );
         let found = http.get(&url, None).await?;
         let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
         let issuer = text("issuer");
@@ -123,7 +126,12 @@ impl Oidc {
     }
 
     /// Where the browser has to go.
-    pub(super) async fn authorize_url(&self, http: &Http, state: &str, login: &Pending) -> Result<String, Problem> {
+    pub(super) async fn authorize_url(
+        &self,
+        http: &Http,
+        state: &str,
+        login: &Pending,
+    ) -> Result<String, Problem> {
         let known = self.known(http, FRESH).await?;
         let query = [
             ("response_type", "code"),
@@ -150,7 +158,9 @@ impl Oidc {
         match self.token(http, &known, &form).await? {
             (200, tokens) => self.identity(http, known, &tokens, Some(&login.nonce)).await,
             (400..500, answer) => Err(Problem::refused(described(&answer))),
-            (status, _) => Err(Problem::unreachable(format!("the token endpoint answered {status}"))),
+            (status, _) => Err(Problem::unreachable(format!(
+                "the token endpoint answered {status}"
+            ))),
         }
     }
 
@@ -173,11 +183,18 @@ impl Oidc {
         match self.token(http, &known, &form).await? {
             (200, tokens) => self.identity(http, known, &tokens, None).await.map(Polled::Done),
             (status @ 400..500, answer) => Ok(Polled::waiting(status, &answer)),
-            (status, _) => Err(Problem::unreachable(format!("the token endpoint answered {status}"))),
+            (status, _) => Err(Problem::unreachable(format!(
+                "the token endpoint answered {status}"
+            ))),
         }
     }
 
-    async fn token(&self, http: &Http, known: &Known, form: &[(&str, &str)]) -> Result<(u16, Value), Problem> {
+    async fn token(
+        &self,
+        http: &Http,
+        known: &Known,
+        form: &[(&str, &str)],
+    ) -> Result<(u16, Value), Problem> {
         let (id, secret) = (self.options.client_id.as_str(), &self.options.client_secret);
         let mut form = form.to_vec();
         if secret.is_empty() || known.secret_in_form {
@@ -198,9 +215,18 @@ impl Oidc {
         tokens: &Value,
         nonce: Option<&str>,
     ) -> Result<Identity, Problem> {
-        let token = tokens["id_token"].as_str().ok_or_else(|| Problem::refused("the provider sent no ID token"))?;
+        let token = tokens["id_token"]
+            .as_str()
+            .ok_or_else(|| Problem::refused("the provider sent no ID token"))?;
         let verify = |known: &Known| {
-            id_token::verify(token, &known.issuer, &self.options.client_id, &known.keys, nonce, &self.clock)
+            id_token::verify(
+                token,
+                &known.issuer,
+                &self.options.client_id,
+                &known.keys,
+                nonce,
+                &self.clock,
+            )
         };
         let (known, mut claims) = match verify(&known) {
             Ok(claims) => (known, claims),
@@ -238,8 +264,12 @@ impl Oidc {
             "" => &["preferred_username", "email"],
             claim => &[claim],
         };
-        let is_believed = |name: &str| name != "email" || claims.get("email_verified") != Some(&Value::Bool(false));
-        let found = names.iter().filter(|name| is_believed(name)).find_map(|name| claims.get(*name)?.as_str());
+        let is_believed =
+            |name: &str| name != "email" || claims.get("email_verified") != Some(&Value::Bool(false));
+        let found = names
+            .iter()
+            .filter(|name| is_believed(name))
+            .find_map(|name| claims.get(*name)?.as_str());
         found.filter(|name| !name.is_empty()).map(str::to_owned)
     }
 }
@@ -248,7 +278,10 @@ impl Oidc {
 fn listed(claim: Option<&Value>) -> Vec<String> {
     match claim {
         Some(Value::String(one)) => vec![one.clone()],
-        Some(Value::Array(all)) => all.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect(),
+        Some(Value::Array(all)) => all
+            .iter()
+            .filter_map(|one| one.as_str().map(str::to_owned))
+            .collect(),
         _ => Vec::new(),
     }
 }
