@@ -10,8 +10,8 @@ mod rig;
 /// Makes one test of each function for each source; the functions take the source and return `anyhow::Result<()>`.
 macro_rules! for_each_source {
     ($($test:ident),+ $(,)?) => {
-        for_each_source!(@in file File $($test)+);
-        for_each_table!($($test),+);
+        $crate::users::for_each_source!(@in file File $($test)+);
+        $crate::users::for_each_table!($($test),+);
     };
     (@in $module:ident $source:ident $($test:ident)+) => {
         mod $module {
