@@ -106,9 +106,7 @@ impl Database {
         let reader = self.inner.reader.clone();
         let path = self.inner.path.clone();
         // Awaited at once, so nothing outlives the caller that `Tasks` would have to know about.
-        let outcome =
-            tokio::task::spawn_blocking(move || reader.lock().as_ref().map(|connection| work(connection)))
-                .await;
+        let outcome = tokio::task::spawn_blocking(move || reader.lock().as_ref().map(work)).await;
         match outcome {
             Ok(Some(result)) => result.map_err(|error| StoreError::sqlite(&path, error)),
             Ok(None) | Err(_) => Err(StoreError::new(&path, StoreErrorKind::Closed)),
