@@ -44,6 +44,11 @@ pub(crate) fn form_too_large(limit: usize) -> Response {
     plain(StatusCode::BAD_REQUEST, text)
 }
 
+/// A request for a WebSocket route that does not ask for a WebSocket.
+pub(crate) fn no_websocket() -> Response {
+    plain(StatusCode::BAD_REQUEST, "Bad Request\n")
+}
+
 /// Tokens moved to another path long ago; the old one says so with a status nothing else here has.
 pub(crate) fn old_tokens() -> Response {
     let item = FailureItem {

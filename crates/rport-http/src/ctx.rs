@@ -69,6 +69,8 @@ pub(crate) struct Visitor {
     pub(crate) origin: RequestOrigin,
     /// What it presents; not checked.
     pub(crate) credentials: Credentials,
+    /// The user a trusted proxy vouches for; empty when the proxy names nobody.
+    pub(crate) vouched: Option<String>,
     /// The service that knows users.
     pub(crate) login: Login,
 }
@@ -81,6 +83,7 @@ impl FromRequestParts<ApiState> for Visitor {
         Ok(Self {
             origin: origin(parts, &login),
             credentials: Credentials::of(&parts.headers),
+            vouched: login.vouched(peer(parts), |name| texts(&parts.headers, name)),
             login,
         })
     }
@@ -109,7 +112,8 @@ impl<S: Sync> FromRequestParts<S> for RequestLine {
 #[derive(Clone)]
 pub(crate) struct AskedFor(pub(crate) Uri);
 
-fn full_path(parts: &Parts) -> &str {
+/// The path the caller asked for, also inside a router that sees only a part of it.
+pub(crate) fn full_path(parts: &Parts) -> &str {
     let asked = parts.extensions.get::<AskedFor>();
     asked.map_or(parts.uri.path(), |AskedFor(uri)| uri.path())
 }
@@ -126,6 +130,12 @@ pub(crate) fn origin(parts: &Parts, login: &Login) -> RequestOrigin {
     let forwarded: Vec<&str> = text(X_FORWARDED_FOR).collect();
     let user_agent = text(header::USER_AGENT.as_str()).next().unwrap_or_default();
     login.origin(peer(parts), &forwarded, user_agent)
+}
+
+/// All values of a header; one that is no text counts as empty.
+fn texts<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
+    let values = headers.get_all(name).iter();
+    values.map(|value| value.to_str().unwrap_or_default()).collect()
 }
 
 /// The TCP peer. A request that did not come over a socket, in a test, counts as local.

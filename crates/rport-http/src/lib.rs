@@ -24,6 +24,7 @@ mod routes;
 mod serve;
 mod state;
 mod static_files;
+mod ws;
 
 use std::io;
 use std::net::SocketAddr;
@@ -114,7 +115,11 @@ impl Api {
             tls: options.tls.clone(),
             max_header_bytes: options.max_request_bytes.saturating_add(HEADER_EXTRA),
             max_connections: options.max_connections,
-            router: router::build(ApiState::new(server, login, options), Logs { access }, tasks),
+            router: router::build(
+                ApiState::new(server, login, options, tasks.clone()),
+                Logs { access },
+                tasks,
+            ),
             tasks: tasks.clone(),
         };
         tasks.spawn("api", acceptor.run());

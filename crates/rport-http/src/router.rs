@@ -25,6 +25,7 @@ use crate::routes::{
 };
 use crate::state::ApiState;
 use crate::static_files::StaticFiles;
+use crate::ws;
 
 /// What the document says besides its routes.
 #[derive(OpenApi)]
@@ -41,6 +42,7 @@ use crate::static_files::StaticFiles;
         (name = "login", description = "Proving who you are."),
         (name = "me", description = "The user behind the request."),
         (name = "users", description = "Who may log in."),
+        (name = "events", description = "What happens, as it happens."),
         (name = "clients", description = "The managed machines."),
         (name = "client-groups", description = "Clients chosen by what they are."),
         (name = "stored-tunnels", description = "Saved tunnel definitions."),
@@ -78,6 +80,7 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(routes!(status::status))
         .routes(routes!(me::me, me::change))
         .routes(routes!(me::ip))
+        .routes(routes!(ws::events::events))
         .routes(routes!(second_factor::verify))
         .routes(routes!(
             second_factor::get_secret,

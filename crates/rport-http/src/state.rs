@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rport_runtime::Tasks;
 use rport_server::{Login, Server};
 
 use crate::options::ApiOptions;
@@ -12,14 +13,16 @@ pub(crate) struct ApiState {
     server: Server,
     login: Login,
     options: Arc<ApiOptions>,
+    tasks: Tasks,
 }
 
 impl ApiState {
-    pub(crate) fn new(server: Server, login: Login, options: Arc<ApiOptions>) -> Self {
+    pub(crate) fn new(server: Server, login: Login, options: Arc<ApiOptions>, tasks: Tasks) -> Self {
         Self {
             server,
             login,
             options,
+            tasks,
         }
     }
 
@@ -31,6 +34,11 @@ impl ApiState {
     /// The service that knows users.
     pub(crate) fn login(&self) -> &Login {
         &self.login
+    }
+
+    /// Where tasks are started that outlive their request.
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     /// The options of the API port.

@@ -15,6 +15,7 @@ mod client_listener;
 mod clients;
 mod delivery;
 mod error;
+mod events;
 mod hashing;
 mod kept_file;
 mod library;
@@ -39,11 +40,12 @@ pub use client_groups::ClientGroups;
 pub use clients::Clients;
 pub use delivery::{CodeChannel, MailOptions, MailTls, PushoverOptions};
 pub use error::StartError;
+pub use events::{Event, EventKind, Events, Heard, Listener};
 pub use library::Library;
 pub use login::{
-    DeviceAnswer, DeviceLogin, DeviceStart, LoggedIn, Login, MadeApiToken, NewApiToken, PendingFactor,
-    RequestOrigin, SecondFactorOptions, Sso, SsoMapping, SsoOptions, SsoProvider, SsoStart, TotpSecret,
-    UserEvent,
+    DeviceAnswer, DeviceLogin, DeviceStart, HeaderLoginOptions, LoggedIn, Login, MadeApiToken, NewApiToken,
+    PendingFactor, RequestOrigin, SecondFactorOptions, Sso, SsoMapping, SsoOptions, SsoProvider, SsoStart,
+    TotpSecret, UserEvent,
 };
 pub use metrics_names::describe_metrics;
 pub use options::{

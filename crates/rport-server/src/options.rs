@@ -9,8 +9,7 @@ use rport_runtime::Secret;
 
 use crate::audit::AuditOptions;
 use crate::client_auth::ClientAuthOptions;
-use crate::login::SecondFactorOptions;
-use crate::login::SsoOptions;
+use crate::login::{HeaderLoginOptions, SecondFactorOptions, SsoOptions};
 use crate::users::UserOptions;
 
 /// All options of the server.
@@ -222,6 +221,8 @@ pub struct LoginOptions {
     pub second_factor: SecondFactorOptions,
     /// Single sign-on at a provider.
     pub sso: Option<SsoOptions>,
+    /// Logins that a trusted proxy vouches for; `None` switches them off.
+    pub header: Option<HeaderLoginOptions>,
 }
 
 impl Default for LoginOptions {
@@ -237,6 +238,7 @@ impl Default for LoginOptions {
             max_token_lifetime: None,
             second_factor: SecondFactorOptions::Off,
             sso: None,
+            header: None,
         }
     }
 }

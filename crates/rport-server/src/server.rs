@@ -18,6 +18,7 @@ use crate::client_groups::{ClientGroups, Memberships};
 use crate::client_listener::ClientListener;
 use crate::clients::{self, Clients, Registry, Sessions, Shared};
 use crate::error::StartError;
+use crate::events::Events;
 use crate::library::Library;
 use crate::login::{Bans, Login, LoginParts, Sso, Waits};
 use crate::options::Options;
@@ -55,6 +56,7 @@ struct Inner {
     login: Option<Login>,
     users: Option<Users>,
     sso: Option<Sso>,
+    events: Events,
     client_auth: ClientAuths,
     audit_logs: AuditLogs,
     library: Library,
@@ -132,6 +134,7 @@ impl Server {
             !options.clients.auth_multiuse,
             memberships.clone(),
         ));
+        let events = registry.events().clone();
         let audit = Audit::new(store.audit_log().clone(), options.audit, clock.clone());
         let client_auth = ClientAuths::new(
             options.client_auth,
@@ -219,6 +222,7 @@ impl Server {
         );
         let clients = Clients::new(registry, store.stored_tunnels().clone(), login.clone(), audit);
         let inner = Inner {
+            events,
             listener,
             clients,
             client_groups,
@@ -284,6 +288,11 @@ impl Server {
     /// Single sign-on; `None` when it is off.
     pub fn sso(&self) -> Option<&Sso> {
         self.inner.sso.as_ref()
+    }
+
+    /// What happens to clients and tunnels.
+    pub fn events(&self) -> &Events {
+        &self.inner.events
     }
 
     /// Logins of users; `None` when the API is off.

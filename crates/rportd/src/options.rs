@@ -5,9 +5,10 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use rport_http::ApiOptions;
 use rport_server::{
     About, AuditOptions, AuditRotation, BanOptions, ClientAuthOptions, ClientAuthSource, ClientsOptions,
-    CodeChannel, DatabaseOptions, DatabaseServer, Deadlines, ListenerOptions, LoginOptions, MailOptions,
-    MailTls, Options, PurgeOptions, PushoverOptions, SecondFactorOptions, SsoMapping, SsoOptions,
-    SsoProvider, TunnelProxyOptions, TunnelsOptions, UserOptions, UserSource, UserTableNames,
+    CodeChannel, DatabaseOptions, DatabaseServer, Deadlines, HeaderLoginOptions, ListenerOptions,
+    LoginOptions, MailOptions, MailTls, Options, PurgeOptions, PushoverOptions, SecondFactorOptions,
+    SsoMapping, SsoOptions, SsoProvider, TunnelProxyOptions, TunnelsOptions, UserOptions, UserSource,
+    UserTableNames,
 };
 
 use crate::config::{ApiSection, CodeDelivery, Config, Source, SsoProviderSection, SsoSection};
@@ -83,6 +84,7 @@ pub(crate) fn server(config: &Config) -> Options {
             max_token_lifetime: max_token_lifetime(config.api.max_token_lifetime),
             second_factor: second_factor(config),
             sso: config.sso.as_ref().map(sso),
+            header: header_login(&config.api),
         },
         trusted_proxies: server.trusted_proxies.clone(),
         about: about(config),
@@ -305,6 +307,16 @@ fn wait(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds)
         .unwrap_or(LONGEST_WAIT)
         .min(LONGEST_WAIT)
+}
+
+fn header_login(api: &ApiSection) -> Option<HeaderLoginOptions> {
+    let group = &api.default_user_group;
+    (!api.auth_header.is_empty()).then(|| HeaderLoginOptions {
+        auth_header: api.auth_header.clone(),
+        user_header: api.user_header.clone(),
+        create_missing: api.create_missing_users,
+        default_group: (!group.is_empty()).then(|| group.clone()),
+    })
 }
 
 fn second_factor(config: &Config) -> SecondFactorOptions {

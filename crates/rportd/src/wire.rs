@@ -47,7 +47,7 @@ const LOCK_FILE: &str = "rportd.lock";
 pub async fn run(config: Config, telemetry: &Telemetry) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let mut signals = Signals::install().context("cannot take over signals")?;
-    refuse_unsupported(&config)?;
+    warn_of_header_login(&config);
     raise_open_files();
     rport_runtime::rng::warm_up();
 
@@ -133,15 +133,14 @@ async fn serve(
     Ok(Some(api))
 }
 
-/// Settings that would leave the server less guarded than the operator believes, until their feature is here.
-fn refuse_unsupported(config: &Config) -> anyhow::Result<()> {
-    if !config.api.enabled() {
-        return Ok(());
+/// A header that nobody may send has no effect, which its operator should know.
+fn warn_of_header_login(config: &Config) {
+    let api = &config.api;
+    if api.enabled() && !api.auth_header.is_empty() && api.trusted_proxies.is_empty() {
+        tracing::warn!(
+            "'auth_header' in [api] has no effect: name the proxy that sends it in 'trusted_proxies'; nobody else is believed"
+        );
     }
-    if !config.api.auth_header.is_empty() {
-        tracing::warn!("'auth_header' in [api] is not supported yet; nobody can log in by it");
-    }
-    Ok(())
 }
 
 /// Opens the data directory and keeps others out of it for as long as the returned file is open.

@@ -77,6 +77,8 @@ const ROWS: &[Row] = &[
     row("status", Method::GET, "/status", 401, 200, 200),
     row("me", Method::GET, "/me", 401, 200, 200),
     row("me_ip", Method::GET, "/me/ip", 401, 200, 200),
+    // Nothing here asks for a WebSocket.
+    row("ws_events", Method::GET, "/ws/events", 401, 400, 400),
     // Neither a password nor an administrator's opens the second step.
     row("verify_second_factor", Method::POST, "/verify-2fa", 401, 401, 401),
     // Nobody is asked for a second factor here.

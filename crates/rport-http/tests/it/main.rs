@@ -6,6 +6,7 @@ mod attributes;
 mod auditlog;
 mod client_groups;
 mod clients;
+mod events;
 mod hardening;
 mod layers;
 mod library;

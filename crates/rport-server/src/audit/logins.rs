@@ -36,6 +36,8 @@ pub(crate) mod via {
     pub(crate) const API_TOKEN: &str = "api-token";
     /// A token of a login.
     pub(crate) const BEARER: &str = "bearer";
+    /// A header of a trusted proxy.
+    pub(crate) const HEADER: &str = "header";
     /// A code at the second step of a login.
     pub(crate) const SECOND_FACTOR: &str = "second-factor";
     /// A provider of single sign-on.

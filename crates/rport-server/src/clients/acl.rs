@@ -8,6 +8,7 @@ use rport_domain::{ClientId, Error};
 use super::Clients;
 use crate::actor::Actor;
 use crate::audit::{Action, Application, Event};
+use crate::events::EventKind;
 use crate::users::UserProvider;
 
 impl Clients {
@@ -30,6 +31,7 @@ impl Clients {
         let request = serde_json::json!({ "allowed_user_groups": &groups });
         client.update(|record| record.details.allowed_user_groups = Some(groups));
         inner.registry.save(id).await?;
+        inner.registry.events().client(EventKind::ClientChanged, &client);
         tracing::info!(client.id = %id, user.name = %actor.user, "access to client changed");
         let event = Event {
             client: Some(&record),

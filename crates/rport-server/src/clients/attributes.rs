@@ -9,6 +9,7 @@ use super::service::Inner;
 use super::{AskError, ClientLink, Clients};
 use crate::actor::Actor;
 use crate::audit::{Action, Application, Event};
+use crate::events::EventKind;
 
 /// How long an agent may take to write its file.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -51,6 +52,7 @@ impl Clients {
             record.details.labels = attributes.labels;
         });
         inner.registry.save(id).await?;
+        inner.registry.events().client(EventKind::ClientChanged, &client);
         tracing::info!(client.id = %id, user.name = %actor.user, "tags and labels of client changed");
         let event = Event {
             client: Some(&record),

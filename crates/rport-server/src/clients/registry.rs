@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ClientLink;
 use crate::client_groups::{GroupSet, Membership, Memberships};
+use crate::events::{EventKind, Events};
 use crate::metrics_names::{CLIENTS_CONNECTED, CLIENTS_KNOWN};
 
 /// All clients of this node.
@@ -33,6 +34,7 @@ pub(crate) struct Registry {
     auth_users: Option<Mutex<HashMap<ClientAuthId, HashSet<ClientId>>>>,
     next_connection: AtomicU64,
     connected: AtomicUsize,
+    events: Events,
 }
 
 /// Clients sorted by id, without regard to case.
@@ -91,6 +93,7 @@ impl Registry {
             auth_users: exclusive_auth.then(Mutex::default),
             next_connection: AtomicU64::new(1),
             connected: AtomicUsize::new(0),
+            events: Events::default(),
         };
         for record in records {
             registry.note_auth(&record);
@@ -100,6 +103,18 @@ impl Registry {
         }
         registry.publish_counts();
         registry
+    }
+
+    /// Where it is told what happens to clients.
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Tells of a client. Not to be called while a client is locked.
+    fn tell(&self, kind: EventKind, client: &Client) {
+        if let Some(client) = self.find(&client.id) {
+            self.events.client(kind, &client);
+        }
     }
 
     /// A number no connection had before.
@@ -212,6 +227,7 @@ impl Registry {
         }
         self.connected.fetch_add(1, Ordering::Relaxed);
         self.publish_counts();
+        self.tell(EventKind::ClientConnected, client);
         true
     }
 
@@ -248,6 +264,9 @@ impl Registry {
             self.remove_unknown(client);
         }
         self.publish_counts();
+        if changed {
+            self.tell(EventKind::ClientDisconnected, client);
+        }
         changed
     }
 
@@ -272,6 +291,8 @@ impl Registry {
         self.forget_auth(record);
         Arc::make_mut(record).client_auth_id = auth.clone();
         self.note_auth(record);
+        drop(state);
+        self.tell(EventKind::ClientChanged, client);
         true
     }
 
@@ -295,6 +316,7 @@ impl Registry {
         drop(state);
         drop(clients);
         self.publish_counts();
+        self.events.client(EventKind::ClientDeleted, client);
         true
     }
 

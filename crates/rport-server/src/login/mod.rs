@@ -2,6 +2,7 @@
 
 mod api_tokens;
 mod bans;
+mod by_header;
 mod by_password;
 mod by_token;
 mod delivered_code;
@@ -19,6 +20,7 @@ mod user_waits;
 mod waits;
 
 pub(crate) use bans::{Bans, subscriber};
+pub use by_header::HeaderLoginOptions;
 pub use manage_api_tokens::{MadeApiToken, NewApiToken};
 pub use manage_totp::TotpSecret;
 pub use second_factor::{PendingFactor, SecondFactorOptions};

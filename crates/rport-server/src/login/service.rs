@@ -18,6 +18,7 @@ use rport_store::Store;
 use tokio::sync::watch;
 
 use super::api_tokens::ApiTokens;
+use super::by_header::HeaderLoginOptions;
 use super::second_factor::{PendingFactor, SecondFactor};
 use super::sessions::Sessions;
 use super::token::{Purpose, Tokens};
@@ -91,8 +92,9 @@ pub(super) struct Inner {
     pub(super) clock: Clock,
     /// Whether names and passwords are accepted besides single sign-on.
     pub(super) password_login: bool,
-    trusted_proxies: Vec<IpNet>,
     warned_of_proxy: AtomicBool,
+    pub(super) header: Option<HeaderLoginOptions>,
+    pub(super) trusted_proxies: Vec<IpNet>,
     max_lifetime: Duration,
 }
 
@@ -143,6 +145,7 @@ impl Login {
             logins,
             clock: clock.clone(),
             password_login: options.sso.as_ref().is_none_or(|sso| sso.password_login),
+            header: options.header.clone(),
             trusted_proxies: options.trusted_proxies.clone(),
             warned_of_proxy: AtomicBool::new(false),
             max_lifetime: options

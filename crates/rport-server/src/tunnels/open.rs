@@ -13,6 +13,7 @@ use super::start::TunnelError;
 use crate::actor::Actor;
 use crate::audit::Action;
 use crate::clients::{AskError, Client, ClientLink, offline};
+use crate::events::EventKind;
 
 /// Stands for a secret in the audit log.
 const MASK: &str = "***";
@@ -79,6 +80,10 @@ impl Tunnels {
             self.inner.forget(id, &record.id).await;
             return Err(error.into());
         }
+        self.inner
+            .registry
+            .events()
+            .tunnel(EventKind::TunnelOpened, &record.id, &client);
         let made = TunnelRecord {
             remote: masked(&record.remote),
             ..record.clone()

@@ -9,6 +9,7 @@ use rport_tunnel::{EndReason, Front, PortError, ProxyLogin, ProxySpec, Tunnel, T
 
 use super::service::{Inner, Running, Tunnels};
 use crate::clients::{Client, ClientLink};
+use crate::events::EventKind;
 use crate::options::TunnelProxyOptions;
 
 /// How long the listeners of a closed tunnel may take to be gone.
@@ -184,6 +185,9 @@ impl Inner {
             return;
         };
         client.update(|record| record.details.tunnels.retain(|known| known.id != *tunnel));
+        self.registry
+            .events()
+            .tunnel(EventKind::TunnelClosed, tunnel, &client);
         if let Err(error) = self.registry.save(id).await {
             tracing::error!(client.id = %id, tunnel.id = %tunnel, %error, "the end of a tunnel was not saved");
         }

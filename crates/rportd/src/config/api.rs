@@ -35,7 +35,7 @@ pub struct ApiSection {
     pub user_header: String,
     /// Whether users that come by header are created.
     pub create_missing_users: bool,
-    /// Group of users that come by header.
+    /// Group of users that come by header; empty for none. Differs from RPort, which makes them administrators.
     pub default_user_group: String,
     /// How codes for a second factor reach the user; empty for none.
     pub two_fa_token_delivery: String,
@@ -128,7 +128,7 @@ impl ApiSection {
             auth_header: section.string("auth_header", ""),
             user_header: section.string("user_header", "Authentication-User"),
             create_missing_users: section.boolean("create_missing_users", false),
-            default_user_group: section.string("default_user_group", "Administrators"),
+            default_user_group: section.string("default_user_group", ""),
             two_fa_token_delivery: section.string("two_fa_token_delivery", ""),
             two_fa_token_ttl_seconds: section.integer("two_fa_token_ttl_seconds", 600),
             two_fa_send_timeout: section.duration("two_fa_send_timeout", secs(10)),

@@ -1,0 +1,4 @@
+//! WebSockets: who opens one, and what is told on it.
+
+mod auth;
+pub(crate) mod events;
