@@ -85,8 +85,15 @@ fn starts_with(text: &[u8], part: &[u8]) -> bool {
 }
 
 fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    let Some(first) = part.first() else { return Some(0) };
     let last = text.len().checked_sub(part.len())?;
-    (0..=last).find(|at| starts_with(&text[*at..], part))
+    // Nearly every place is ruled out by its first byte.
+    text[..=last]
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| same(**byte, *first))
+        .map(|(at, _)| at)
+        .find(|at| starts_with(&text[*at..], part))
 }
 
 #[cfg(test)]

@@ -39,7 +39,10 @@ impl<'a> Value<'a> {
         match self {
             Self::Null => test("<nil>"),
             Self::Text(text) => test(text),
-            Self::Number(number) => test(&number.to_string()) || test(&go_print(*number)),
+            Self::Number(number) => {
+                test(&number.to_string())
+                    || (number.unsigned_abs() >= LARGE_IN_GO && test(&go_print(*number)))
+            }
             Self::Bool(value) => test(if *value { "true" } else { "false" }),
             Self::Time(_) => false,
             Self::List(list) => list.iter().any(|text| test(text)),
@@ -87,9 +90,12 @@ pub(super) fn equal_in_any_case(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b) || (!(a.is_ascii() && b.is_ascii()) && a.to_lowercase() == b.to_lowercase())
 }
 
+/// From here on Go prints a float with an exponent.
+const LARGE_IN_GO: u64 = 1_000_000;
+
 /// Prints an integer as Go prints a float: from a million on with an exponent of at least two digits.
 fn go_print(number: i64) -> String {
-    if number.unsigned_abs() < 1_000_000 {
+    if number.unsigned_abs() < LARGE_IN_GO {
         return number.to_string();
     }
     #[expect(

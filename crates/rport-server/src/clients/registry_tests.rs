@@ -58,3 +58,46 @@ async fn saving_writes_what_the_registry_says_now() {
     registry.save(&"c1".into()).await.expect("deletes");
     assert_eq!(rows(), 0);
 }
+
+#[test]
+fn known_clients_come_sorted_and_go_when_removed() {
+    let records = ["b", "C", "a"].map(|id| record(id, "one")).to_vec();
+    let (registry, _directory) = registry(records, false);
+    let ids = || -> Vec<String> {
+        registry
+            .known()
+            .iter()
+            .map(|client| client.id.to_string())
+            .collect()
+    };
+    assert_eq!(ids(), ["a", "b", "C"]);
+    assert!(Arc::ptr_eq(&registry.known(), &registry.known()), "made once");
+    // One that is only knocking has no record and is not listed.
+    registry.find_or_insert(&"d".into());
+    assert_eq!(ids(), ["a", "b", "C"]);
+    assert!(registry.remove(&registry.find(&"b".into()).expect("known")));
+    assert_eq!(ids(), ["a", "C"]);
+}
+
+#[test]
+fn access_follows_the_record_and_the_groups() {
+    let (registry, _directory) = registry(vec![record("web", "one")], false);
+    let client = registry.find(&"web".into()).expect("known");
+    let ops = ["ops".to_owned()];
+    assert!(!client.allows(&ops));
+    let group = |allowed: &str| rport_domain::ClientGroup {
+        id: "g".into(),
+        description: String::new(),
+        params: rport_domain::ClientGroupParams::from_json(&serde_json::json!({ "tag": ["prod"] }))
+            .expect("valid"),
+        allowed_user_groups: Some(vec![allowed.to_owned()]),
+    };
+    registry.memberships.put(group("ops"));
+    assert!(!client.allows(&ops), "it has no such tag");
+    client.update(|record| record.details.tags = Some(vec!["Prod".into()]));
+    assert!(client.allows(&ops));
+    registry.memberships.put(group("dev"));
+    assert!(!client.allows(&ops));
+    client.update(|record| record.details.allowed_user_groups = Some(ops.to_vec()));
+    assert!(client.allows(&ops), "by its own list");
+}
