@@ -47,6 +47,8 @@ pub struct ServerConfig {
     pub wrapper: Vec<String>,
     /// Name and password that [`ServerProcess::api`] uses.
     pub login: (&'static str, &'static str),
+    /// What API tokens are signed with.
+    pub jwt_secret: String,
     /// Further lines of `[api]`; the default ones hold the login.
     pub api_lines: Vec<String>,
 }
@@ -77,6 +79,7 @@ impl ServerConfig {
             program: None,
             wrapper: Vec::new(),
             login: Self::API_LOGIN,
+            jwt_secret: "a secret for tests only".to_owned(),
             api_lines: vec![format!("auth = \"{}:{}\"", Self::API_LOGIN.0, Self::API_LOGIN.1)],
         }
     }
@@ -110,7 +113,7 @@ impl ServerConfig {
         }
         writeln!(text, "[logging]\nlog_level = \"{}\"", self.log_level)?;
         writeln!(text, "[api]\naddress = \"{}\"", self.api)?;
-        writeln!(text, "jwt_secret = \"a secret for tests only\"")?;
+        writeln!(text, "jwt_secret = \"{}\"", self.jwt_secret)?;
         for line in &self.api_lines {
             writeln!(text, "{line}")?;
         }

@@ -8,6 +8,7 @@ mod client_auth;
 mod client_groups;
 mod credentials_table;
 mod end_to_end;
+mod go_data;
 mod hostile;
 mod liveness;
 mod nat;
