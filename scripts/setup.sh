@@ -14,6 +14,7 @@ for what in "$@"; do
   case $what in
     build) need cc gcc; need make make; need pkg-config pkg-config ;;
     test) need shellcheck shellcheck; need ip iproute2; need iptables iptables; need curl curl; need setpriv util-linux
+      python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
       need mariadbd mariadb-server; [ -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || need initdb postgresql ;;
     demo) need curl curl; need ss iproute2; need setpriv util-linux ;;
     bench) need ss iproute2 ;;

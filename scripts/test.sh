@@ -51,6 +51,7 @@ check "shell scripts" shellcheck --severity=warning .ci/run scripts/*.sh
 check "licences, sources, bans" scripts/deny.sh
 check "clippy" cargo clippy --workspace --all-targets -- -D warnings
 check "tests" run_tests
+check "API contract" scripts/contract.sh
 check "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
 for name in "${failures[@]}"; do

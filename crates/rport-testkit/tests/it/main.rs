@@ -1,5 +1,6 @@
 //! The integration tests of the whole workspace, in one binary so that they link once.
 
+mod access_matrix;
 mod api;
 mod architecture;
 mod attributes;
