@@ -71,7 +71,7 @@ CONF
 printf '{ "tags": ["linux"], "labels": { "city": "Ulm" } }' > "$dir/attributes.json"
 
 "$bin/rportd" db create -c "$dir/rportd.conf" > /dev/null
-"$bin/rportd" user add -c "$dir/rportd.conf" -u contract -g Administrators --password-stdin <<< "$password" > /dev/null
+"$bin/rportd" user add -c "$dir/rportd.conf" -u contract -g Administrators <<< "$password" > /dev/null
 "$bin/rportd" -c "$dir/rportd.conf" & pids+=($!)
 "$bin/rport" -c "$dir/rport.conf" & pids+=($!)
 

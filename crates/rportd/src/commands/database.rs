@@ -1,10 +1,14 @@
 //! `rportd db …`: the tables that the operator owns.
 
-use std::io::{self, Write};
+use std::{
+    fs::OpenOptions,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+};
 
 use anyhow::{Context, bail};
 use rport_runtime::Tasks;
-use rport_server::{ClientAuthSource, ClientAuthTool, UserSource, UserTool};
+use rport_server::{ClientAuthSource, ClientAuthTool, DatabaseOptions, UserSource, UserTool};
 
 use crate::{cli::DatabaseCommand, config::Config, options};
 
@@ -30,6 +34,9 @@ pub fn run(config: &Config, command: DatabaseCommand) -> anyhow::Result<()> {
     let tasks = Tasks::new();
     let create = command == DatabaseCommand::Create;
     if let ClientAuthSource::Table { database, table } = client_auth {
+        if create {
+            create_file(&database)?;
+        }
         runtime.block_on(async {
             if create {
                 ClientAuthTool::create_table(&database, &table, &tasks).await
@@ -40,6 +47,9 @@ pub fn run(config: &Config, command: DatabaseCommand) -> anyhow::Result<()> {
         writeln!(io::stdout(), "auth_table {table}: fine")?;
     }
     if let Some(UserSource::Table { database, tables }) = users {
+        if create {
+            create_file(&database)?;
+        }
         runtime.block_on(async {
             if create {
                 UserTool::create_tables(&database, &tables, &tasks).await
@@ -54,5 +64,19 @@ pub fn run(config: &Config, command: DatabaseCommand) -> anyhow::Result<()> {
             writeln!(out, "auth_group_details_table {details}: fine")?;
         }
     }
+    Ok(())
+}
+
+/// A SQLite database that is not there yet is made like its tables, readable for the owner only.
+fn create_file(database: &DatabaseOptions) -> anyhow::Result<()> {
+    let DatabaseOptions::Sqlite(path) = database else {
+        return Ok(());
+    };
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("cannot create the database {}", path.display()))?;
     Ok(())
 }
