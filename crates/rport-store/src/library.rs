@@ -72,6 +72,10 @@ const TAGS: &str = "tags";
 
 /// What became of writing an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and it is taken apart at once"
+)]
 pub enum LibraryWrite {
     /// It is on disk, as shown.
     Written(LibraryEntry),

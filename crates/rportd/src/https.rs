@@ -79,7 +79,8 @@ impl Https {
 
     /// Reads the files again, when an operator asks for it.
     pub(crate) async fn reload(&self, tasks: &Tasks) {
-        for certificates in self.api.iter().chain(&self.tunnels).cloned() {
+        for certificates in self.api.iter().chain(&self.tunnels) {
+            let certificates = certificates.clone();
             // A panic inside has been logged; the old certificate stays.
             let _ = tasks
                 .spawn_blocking("read-certificate", move || certificates.reload())

@@ -169,13 +169,13 @@ pub(crate) fn tunnel_acme_host(config: &Config) -> Option<String> {
 pub(crate) fn acme(config: &Config) -> Option<AcmeOptions> {
     let server = &config.server;
     let mut hosts: Vec<AcmeHost> = api_acme_host(config).into_iter().collect();
-    if let Some(name) = tunnel_acme_host(config) {
-        if hosts.iter().all(|host| host.name != name) {
-            hosts.push(AcmeHost {
-                name,
-                https_port: None,
-            });
-        }
+    if let Some(name) = tunnel_acme_host(config)
+        && hosts.iter().all(|host| host.name != name)
+    {
+        hosts.push(AcmeHost {
+            name,
+            https_port: None,
+        });
     }
     if hosts.is_empty() {
         return None;

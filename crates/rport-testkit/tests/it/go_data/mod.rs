@@ -3,8 +3,6 @@
 mod fixture;
 mod schema;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use rport_testkit::api::Api;
 use serde_json::{Value, json};
 
@@ -252,8 +250,8 @@ fn code(secret: &str) -> String {
         .with_account_name("admin")
         .build()
         .expect("a sound secret");
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    totp.generate(now.as_secs()).to_string()
+    let now = rport_runtime::Clock::system().now().timestamp();
+    totp.generate(now.unsigned_abs()).to_string()
 }
 
 /// Whether two lists hold the same items, in any order and with `null` for what is not there.
