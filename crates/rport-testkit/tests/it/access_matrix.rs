@@ -51,7 +51,7 @@ impl Need {
             ["client-groups", ..] if reads => Self::Login,
             ["client-groups", ..] => Self::Admin,
             ["clients", _, "acl" | "client-auth"] => Self::Admin,
-            ["clients", _, "tunnels" | "stored-tunnels", ..] | ["tunnels" | "auditlog", ..] => {
+            ["clients", _, "tunnels" | "stored-tunnels", ..] | ["tunnels" | "auditlog" | "library", ..] => {
                 Self::Permission
             }
             ["clients", _, "attributes"] | ["clients"] | ["clients", _] => Self::Login,

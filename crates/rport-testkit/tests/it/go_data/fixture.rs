@@ -77,6 +77,7 @@ impl Fixture {
             api_lines: vec![
                 "totp_enabled = true".to_owned(),
                 "max_failed_login = 0".to_owned(),
+                "user_login_wait = 0".to_owned(),
             ],
             ..ServerConfig::new()
         };
