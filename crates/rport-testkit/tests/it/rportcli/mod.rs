@@ -5,3 +5,4 @@ mod failures;
 mod login;
 mod reach;
 mod rig;
+mod second_factor;
