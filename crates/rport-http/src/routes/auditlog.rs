@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime};
+use futures_util::StreamExt;
 use http::{HeaderName, HeaderValue, header};
 use rport_api_types::audit::AuditItem;
 use rport_domain::{AUDIT_LIST, AuditEntry, Error};
@@ -148,7 +149,8 @@ impl Format {
                 });
                 Some((chunk, (entries, None)))
             });
-        (headers, Body::from_stream(chunks)).into_response()
+        // Whoever compresses the body asks once more after its end.
+        (headers, Body::from_stream(chunks.fuse())).into_response()
     }
 
     fn write(self, entries: Vec<AuditEntry>) -> Bytes {

@@ -74,7 +74,8 @@ pub(crate) async fn get(ctx: Ctx, Path(id): Path<ClientAuthId>) -> ApiResult<Dat
     post, path = "/clients-auth", tag = "clients-auth", operation_id = "add_client_auth",
     request_body = NewClientAuth,
     responses(
-        (status = 201, body = Data<GeneratedClientAuth>, description = "The body is empty unless `generate` was set."),
+        (status = 200, body = Data<GeneratedClientAuth>, description = "Added with a password that the server made."),
+        (status = 201, description = "Added."),
         (status = 400, body = Failure, description = "The body is not understood, or id or password cannot be used."),
         (status = 401, body = Failure),
         (status = 403, body = Failure, description = "The caller is no administrator, or credentials are read-only \
@@ -92,7 +93,7 @@ pub(crate) async fn add(ctx: Ctx, body: Body<NewClientAuth>) -> Result<Response,
     let request = addition(new).map_err(refusal)?;
     let outcome = service.add(&ctx.actor, request).await;
     let generated = outcome.map_err(refusal)?.generated;
-    Ok(made(StatusCode::CREATED, &id, generated).unwrap_or_else(|| StatusCode::CREATED.into_response()))
+    Ok(made(&id, generated).unwrap_or_else(|| StatusCode::CREATED.into_response()))
 }
 
 /// Change credentials of agents.
@@ -127,7 +128,7 @@ pub(crate) async fn change(
     let request = alteration(change).map_err(refusal)?;
     let outcome = service.update(&ctx.actor, &id, request).await;
     let generated = outcome.map_err(refusal)?.generated;
-    Ok(made(StatusCode::OK, &id, generated).unwrap_or_else(|| StatusCode::NO_CONTENT.into_response()))
+    Ok(made(&id, generated).unwrap_or_else(|| StatusCode::NO_CONTENT.into_response()))
 }
 
 /// Whether clients are forgotten with their credentials.
@@ -239,10 +240,10 @@ fn password(given: (Option<String>, bool)) -> Result<Option<NewPassword>, Error>
 }
 
 /// The one answer that shows a password the server made; `None` when it made none.
-fn made(status: StatusCode, id: &ClientAuthId, password: Option<Secret>) -> Option<Response> {
+fn made(id: &ClientAuthId, password: Option<Secret>) -> Option<Response> {
     let data = GeneratedClientAuth {
         id: id.to_string(),
         password: password?.expose().to_owned(),
     };
-    Some(answer::json(status, &Data { data }))
+    Some(answer::json(StatusCode::OK, &Data { data }))
 }
