@@ -100,7 +100,9 @@ async fn exports_read_back() {
     assert_eq!(records.len(), 1);
     assert_eq!(records[0].get(1), Some("'=1+1|\"x\",\u{fffd}\u{fffd}<script>"));
     // A compressed body is asked for more once after its end.
-    let packed = rig.get("/auditlog/export?format=csv").header("Accept-Encoding", "gzip");
+    let packed = rig
+        .get("/auditlog/export?format=csv")
+        .header("Accept-Encoding", "gzip");
     let packed = sent(packed).await;
     assert_eq!(packed.status(), 200);
     assert!(!packed.bytes().await.expect("a whole body").is_empty());
