@@ -32,7 +32,7 @@ pub struct StoredTunnel {
     #[schema(required)]
     pub acl: Option<String>,
     /// Whatever a front end keeps there.
-    #[schema(required, value_type = Option<Object>)]
+    #[schema(required, value_type = Value)]
     pub further_options: Option<Value>,
 }
 
@@ -66,10 +66,10 @@ impl From<rport_domain::StoredTunnel> for StoredTunnel {
 #[serde(default)]
 pub struct StoredTunnelBody {
     /// Ignored: the server gives the id.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     pub id: Option<Value>,
     /// Ignored: the server knows the time.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     pub created_at: Option<Value>,
     /// What people call it, up to 500 bytes.
     pub name: String,
@@ -86,7 +86,7 @@ pub struct StoredTunnelBody {
     /// Who may visit; up to 16 KiB.
     pub acl: Option<String>,
     /// Whatever a front end wants to keep, up to 64 KiB.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     pub further_options: Option<Value>,
 }
 

@@ -4,6 +4,12 @@
 //! the same name in [`commands`]. [`context`] finds out which server is meant and how to log in there, [`client`] calls
 //! it, [`output`] writes answers for people or scripts, [`reach`] opens tunnels that live as long as a command.
 
+#![expect(
+    rustdoc::broken_intra_doc_links,
+    rustdoc::bare_urls,
+    reason = "what clap shows as help is written for terminals, where brackets are optional words"
+)]
+
 mod ask;
 mod cli;
 mod client;

@@ -6,3 +6,4 @@ mod login;
 mod reach;
 mod rig;
 mod second_factor;
+mod sso;
