@@ -31,7 +31,7 @@ async fn a_device_logs_in_at_a_provider() -> anyhow::Result<()> {
     // The last section of the file goes on with one of its own.
     config.api_lines.push(format!(
         "[oidc]\nissuer_url = \"{}\"\nclient_id = \"{CLIENT_ID}\"\nclient_secret = \"{CLIENT_SECRET}\"\n\
-         group_map = [\"staff=ops\"]\ncreate_missing_users = true",
+         groups_claim = \"groups\"\ngroup_map = [\"staff=ops\"]\ncreate_missing_users = true",
         provider.issuer()
     ));
     let server = ServerProcess::start_with(config).await?;
