@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Holds a running server against its OpenAPI document with schemathesis: no 5xx, no answer the document does not name.
-# Takes the debug programs; SECONDS_FOR_CONTRACT bounds the run (default 90).
+# Takes the debug programs. A seed and a number of examples make one run like the other; set CONTRACT_SEED and
+# CONTRACT_EXAMPLES to look for more.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -91,22 +92,20 @@ curl -sf -u "contract:$password" -X POST "$url/users" -o /dev/null \
   -d "{\"username\":\"other\",\"password\":\"$password-2\",\"groups\":[\"ops\"]}"
 
 cp scripts/schemathesis.toml "$dir/schemathesis.toml"
-# ask SECONDS OPTION...: what is looked at is named here; what is left out are guesses about data that a server must
+# ask OPTION...: what is looked at is named here; what is left out are guesses about data that a server must
 # refuse, and the original's answer to wrong methods, which is 404.
 status=0
 ask() {
-  local seconds=$1
-  shift
-  "$venv/bin/schemathesis" --config-file "$dir/schemathesis.toml" run "$url/openapi.json" "$@" \
-    --auth "contract:$password" --max-time "$seconds" --workers 2 --continue-on-failure --no-shrink \
+  timeout 400 "$venv/bin/schemathesis" --config-file "$dir/schemathesis.toml" run "$url/openapi.json" "$@" \
+    --auth "contract:$password" --seed "${CONTRACT_SEED:-1}" --max-examples "${CONTRACT_EXAMPLES:-20}" --continue-on-failure --no-shrink \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,ignored_auth,use_after_free \
     >> "$dir/out" 2>&1 || status=$?
 }
 cp scripts/schemathesis.toml "$dir/schemathesis.toml"
 # Those that change who asks come last: after them he may have another name.
 own=(change_me change_user delete_user)
-ask "${SECONDS_FOR_CONTRACT:-75}" "${own[@]/#/--exclude-operation-id=}"
-ask 15 "${own[@]/#/--include-operation-id=}"
+ask "${own[@]/#/--exclude-operation-id=}"
+ask "${own[@]/#/--include-operation-id=}"
 if [ "$status" -ne 0 ]; then
   cat "$dir/out"
   grep -iE 'panic|error' "$dir/rportd.log" | head -50
