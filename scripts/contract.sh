@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 
 version=4.32.5
 target=${CARGO_TARGET_DIR:-target}
-venv=$target/tools/schemathesis-$version
+mkdir -p "$target/tools"
+venv=$(cd "$target/tools" && pwd)/schemathesis-$version
 if [ ! -x "$venv/bin/schemathesis" ]; then
   rm -rf "$venv"
   python3 -m venv "$venv"
@@ -96,12 +97,14 @@ cp scripts/schemathesis.toml "$dir/schemathesis.toml"
 # refuse, and the original's answer to wrong methods, which is 404.
 status=0
 ask() {
-  timeout 400 "$venv/bin/schemathesis" --config-file "$dir/schemathesis.toml" run "$url/openapi.json" "$@" \
+  # From its own folder, because it keeps what it found in the present one and tries that again.
+  cd "$dir"
+  timeout 400 "$venv/bin/schemathesis" --config-file schemathesis.toml run "$url/openapi.json" "$@" \
     --auth "contract:$password" --seed "${CONTRACT_SEED:-1}" --max-examples "${CONTRACT_EXAMPLES:-20}" --continue-on-failure --no-shrink \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,ignored_auth,use_after_free \
     >> "$dir/out" 2>&1 || status=$?
 }
-cp scripts/schemathesis.toml "$dir/schemathesis.toml"
+cp scripts/schemathesis.toml "$dir/"
 # Those that change who asks come last: after them he may have another name.
 own=(change_me change_user delete_user)
 ask "${own[@]/#/--exclude-operation-id=}"
