@@ -78,8 +78,12 @@ text_id! {
     ClientAuthId;
     /// Names a client group; chosen by people.
     ClientGroupId;
+    /// Names a job or a multi-job: a UUID.
+    JobId;
     /// Names a command or script of the library: a UUID.
     LibraryId;
+    /// Names a schedule: a UUID.
+    ScheduleId;
     /// Names a stored tunnel: a UUID.
     StoredTunnelId;
     /// Names a tunnel among those of its client: `1`, `2`, …

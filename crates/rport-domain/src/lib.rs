@@ -20,6 +20,7 @@ mod error;
 mod glob;
 mod go_duration;
 mod ids;
+mod job;
 mod library;
 pub mod list;
 pub mod password_rules;
@@ -49,8 +50,12 @@ pub use client_view::{CLIENT_FIELDS, CLIENT_LIST, ClientView};
 pub use error::{Error, Kind, Result};
 pub use glob::Glob;
 pub use ids::{
-    ApiSessionId, ClientAuthId, ClientGroupId, ClientId, ConnectionId, LibraryId, StoredTunnelId, TunnelId,
-    UserName,
+    ApiSessionId, ClientAuthId, ClientGroupId, ClientId, ConnectionId, JobId, LibraryId, ScheduleId,
+    StoredTunnelId, TunnelId, UserName,
+};
+pub use job::{
+    Job, JobCounts, JobOrder, JobPace, JobStatus, JobTargets, MultiJob, TagOperator, TagTargets,
+    UnknownJobStatus,
 };
 pub use library::{
     DEFAULT_TIMEOUT_SEC, LibraryDefinition, LibraryEntry, LibraryKind, LibraryParameter, fill_parameters,
