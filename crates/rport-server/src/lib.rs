@@ -17,6 +17,7 @@ mod delivery;
 mod error;
 mod events;
 mod hashing;
+mod jobs;
 mod kept_file;
 mod library;
 mod login;
@@ -41,6 +42,10 @@ pub use clients::Clients;
 pub use delivery::{CodeChannel, MailOptions, MailTls, PushoverOptions};
 pub use error::StartError;
 pub use events::{Event, EventKind, Events, Heard, Listener};
+pub use jobs::{
+    Expiry, JobNews, JobWatch, Jobs, JobsOptions, MultiJobView, NewJob, NewMultiJob, OutputStream,
+    ParameterValue,
+};
 pub use library::Library;
 pub use login::{
     DeviceAnswer, DeviceLogin, DeviceStart, HeaderLoginOptions, LoggedIn, Login, MadeApiToken, NewApiToken,

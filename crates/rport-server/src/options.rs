@@ -9,6 +9,7 @@ use rport_runtime::Secret;
 
 use crate::audit::AuditOptions;
 use crate::client_auth::ClientAuthOptions;
+use crate::jobs::JobsOptions;
 use crate::login::{HeaderLoginOptions, SecondFactorOptions, SsoOptions};
 use crate::users::UserOptions;
 
@@ -23,6 +24,8 @@ pub struct Options {
     pub clients: ClientsOptions,
     /// Public ports and checks of tunnels.
     pub tunnels: TunnelsOptions,
+    /// Commands and scripts.
+    pub jobs: JobsOptions,
     /// Where the users of the API come from. `None` when the API is off.
     pub users: Option<UserOptions>,
     /// Logins of users.

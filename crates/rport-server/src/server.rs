@@ -19,6 +19,7 @@ use crate::client_listener::ClientListener;
 use crate::clients::{self, Clients, Registry, Sessions, Shared};
 use crate::error::StartError;
 use crate::events::Events;
+use crate::jobs::Jobs;
 use crate::library::Library;
 use crate::login::{Bans, Login, LoginParts, Sso, Waits};
 use crate::options::Options;
@@ -53,6 +54,7 @@ struct Inner {
     client_groups: ClientGroups,
     stored_tunnels: StoredTunnels,
     tunnels: Tunnels,
+    jobs: Jobs,
     login: Option<Login>,
     users: Option<Users>,
     sso: Option<Sso>,
@@ -154,6 +156,7 @@ impl Server {
             clock.clone(),
             tasks.clone(),
         );
+        let jobs = Jobs::new(registry.clone(), options.jobs, clock.clone());
         let library = Library::new(store.library().clone(), audit.clone(), clock.clone());
         let about = AboutService::new(
             options.about.clone(),
@@ -228,6 +231,7 @@ impl Server {
             client_groups,
             stored_tunnels,
             tunnels,
+            jobs,
             login,
             users: user_service,
             sso,
@@ -268,6 +272,11 @@ impl Server {
     /// The tunnels.
     pub fn tunnels(&self) -> &Tunnels {
         &self.inner.tunnels
+    }
+
+    /// The jobs.
+    pub fn jobs(&self) -> &Jobs {
+        &self.inner.jobs
     }
 
     /// The credentials of agents.

@@ -5,10 +5,10 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use rport_http::ApiOptions;
 use rport_server::{
     About, AuditOptions, AuditRotation, BanOptions, ClientAuthOptions, ClientAuthSource, ClientsOptions,
-    CodeChannel, DatabaseOptions, DatabaseServer, Deadlines, HeaderLoginOptions, ListenerOptions,
-    LoginOptions, MailOptions, MailTls, Options, PurgeOptions, PushoverOptions, SecondFactorOptions,
-    SsoMapping, SsoOptions, SsoProvider, TunnelProxyOptions, TunnelsOptions, UserOptions, UserSource,
-    UserTableNames,
+    CodeChannel, DatabaseOptions, DatabaseServer, Deadlines, HeaderLoginOptions, JobsOptions,
+    ListenerOptions, LoginOptions, MailOptions, MailTls, Options, PurgeOptions, PushoverOptions,
+    SecondFactorOptions, SsoMapping, SsoOptions, SsoProvider, TunnelProxyOptions, TunnelsOptions,
+    UserOptions, UserSource, UserTableNames,
 };
 
 use crate::config::{ApiSection, CodeDelivery, Config, Source, SsoProviderSection, SsoSection};
@@ -74,6 +74,15 @@ pub(crate) fn server(config: &Config) -> Options {
             check_port_timeout: server.check_port_timeout,
             // Needs certificates: see `tunnel_proxy`.
             proxy: None,
+        },
+        jobs: JobsOptions {
+            default_timeout: Duration::from_secs(
+                u64::try_from(server.run_remote_cmd_timeout_sec)
+                    .unwrap_or_default()
+                    .max(1),
+            ),
+            max_results: positive(server.jobs_max_results),
+            ..JobsOptions::default()
         },
         users: users(config),
         login: LoginOptions {

@@ -9,8 +9,8 @@ use rport_domain::{ClientDetails, ClientRecord, PortSet};
 use rport_http::{Api, ApiOptions};
 use rport_runtime::{Clock, Secret, Tasks};
 use rport_server::{
-    About, AuditOptions, ClientAuthSource, ClientsOptions, ListenerOptions, LoginOptions, Options, Parts,
-    Server, TunnelsOptions, UserSource,
+    About, AuditOptions, ClientAuthSource, ClientsOptions, JobsOptions, ListenerOptions, LoginOptions,
+    Options, Parts, Server, TunnelsOptions, UserSource,
 };
 use rport_store::{Store, StoreOptions};
 use rport_transport::HostKey;
@@ -54,6 +54,7 @@ impl Rig {
             }
             .into(),
             audit: AuditOptions::default(),
+            jobs: JobsOptions::default(),
             clients: ClientsOptions::default(),
             tunnels: TunnelsOptions {
                 ports: PortSet::range(61_001..=65_000),

@@ -22,8 +22,8 @@ use tokio::net::TcpListener;
 
 use crate::actor::Actor;
 use crate::{
-    About, AuditOptions, ClientAuthSource, ClientsOptions, ListenerOptions, LoginOptions, Options, Parts,
-    Server, TunnelsOptions, UserSource,
+    About, AuditOptions, ClientAuthSource, ClientsOptions, JobsOptions, ListenerOptions, LoginOptions,
+    Options, Parts, Server, TunnelsOptions, UserSource,
 };
 
 /// No state takes longer to come about.
@@ -52,6 +52,10 @@ fn options() -> Options {
             ports: PortSet::range(21_000..=32_000),
             check_port_timeout: Duration::from_secs(2),
             proxy: None,
+        },
+        jobs: JobsOptions {
+            sweep: Duration::from_millis(20),
+            ..JobsOptions::default()
         },
         users: Some(
             UserSource::Single {
