@@ -26,6 +26,7 @@ pub mod list;
 pub mod password_rules;
 mod permission;
 mod port_set;
+mod schedule;
 mod send_to;
 mod stored_tunnel;
 mod tunnel;
@@ -65,6 +66,7 @@ pub use list::{Fields, ListQuery, Page};
 pub use password_rules::PasswordRules;
 pub use permission::{Permission, Permissions, UnknownPermission};
 pub use port_set::{PortSet, PortSetError};
+pub use schedule::{Origin, Timetable, TimetableError, WallClock};
 pub use send_to::SendToRule;
 pub use stored_tunnel::{
     MAX_STORED_TUNNELS, STORED_TUNNEL_LIST, StoredTunnel, TunnelDefinition, stored_tunnel_not_found,

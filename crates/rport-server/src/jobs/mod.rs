@@ -88,6 +88,45 @@ impl Jobs {
     /// # Errors
     /// `Forbidden`, `Invalid`, `NotFound`.
     pub async fn run_multi(&self, actor: &Actor, new: NewMultiJob) -> Result<JobId, Error> {
+        let id = JobId::from(uuid::Uuid::new_v4().to_string());
+        self.run_multi_as(actor, &id, new).await?;
+        Ok(id)
+    }
+
+    /// The same under an id that was chosen before. Schedules write it down first, so that after a kill they can look
+    /// whether the order was made; all of it is stored, or nothing.
+    ///
+    /// # Errors
+    /// As [`Self::run_multi`].
+    pub(crate) async fn run_multi_as(
+        &self,
+        actor: &Actor,
+        _id: &JobId,
+        new: NewMultiJob,
+    ) -> Result<(), Error> {
+        let (_clients, _checked) = self.judge_multi(actor, new).await?;
+        Err(unfinished())
+    }
+
+    /// Judges an order for many clients as [`Self::run_multi`] does, and returns the clients it is for.
+    ///
+    /// # Errors
+    /// As [`Self::run_multi`].
+    #[expect(dead_code, reason = "schedules are checked with it")]
+    pub(crate) async fn check_multi(
+        &self,
+        actor: &Actor,
+        new: NewMultiJob,
+    ) -> Result<Vec<Arc<Client>>, Error> {
+        let (clients, _) = self.judge_multi(actor, new).await?;
+        Ok(clients)
+    }
+
+    async fn judge_multi(
+        &self,
+        actor: &Actor,
+        new: NewMultiJob,
+    ) -> Result<(Vec<Arc<Client>>, check::Checked), Error> {
         let NewMultiJob {
             job,
             targets,
@@ -104,7 +143,7 @@ impl Jobs {
         let checked = check::complete(job, timeout, self.inner.clock.now())?;
         let ids: Vec<ClientId> = clients.iter().map(|client| client.id.clone()).collect();
         text::check(actor, &checked.order.command, &ids).await?;
-        Err(unfinished())
+        Ok((clients, checked))
     }
 
     /// Like [`Self::run_multi`], with somebody who hears everything from the start. Output is streamed whatever the

@@ -1,0 +1,5 @@
+mod line;
+mod timetable;
+mod zone;
+pub use timetable::{Origin, Timetable, TimetableError};
+pub use zone::WallClock;
