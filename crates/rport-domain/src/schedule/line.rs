@@ -204,7 +204,9 @@ fn list_item(text: &str, bounds: &Bounds) -> Result<Field, TimetableError> {
     }
     let Bounds { min, max, .. } = bounds;
     if start < *min {
-        return Err(wrong(format!("beginning of range ({start}) below minimum ({min})")));
+        return Err(wrong(format!(
+            "beginning of range ({start}) below minimum ({min})"
+        )));
     }
     if end > *max {
         return Err(wrong(format!("end of range ({end}) above maximum ({max})")));
@@ -219,7 +221,9 @@ fn list_item(text: &str, bounds: &Bounds) -> Result<Field, TimetableError> {
         return Err(wrong("step of range should be a positive number".to_owned()));
     }
     Ok(Field {
-        bits: (start..=end).step_by(stride).fold(0, |bits, value| bits | 1 << value),
+        bits: (start..=end)
+            .step_by(stride)
+            .fold(0, |bits, value| bits | 1 << value),
         star: open && width == 1,
     })
 }

@@ -119,12 +119,7 @@ impl Timetable {
     }
 
     /// The next due times after an instant, `count` of them.
-    pub fn next_runs(
-        &self,
-        after: DateTime<Utc>,
-        origin: Origin<'_>,
-        count: usize,
-    ) -> Vec<DateTime<Utc>> {
+    pub fn next_runs(&self, after: DateTime<Utc>, origin: Origin<'_>, count: usize) -> Vec<DateTime<Utc>> {
         std::iter::successors(self.next_after(after, origin), |last| {
             self.next_after(*last, origin)
         })
@@ -182,9 +177,7 @@ pub(super) fn zone(name: &str) -> Result<Option<Tz>, TimetableError> {
         "" => Ok(Some(Tz::UTC)),
         "Local" => Ok(None),
         name => name.parse().map(Some).map_err(|_| {
-            TimetableError::new(format!(
-                "provided bad location {name}: unknown time zone {name}"
-            ))
+            TimetableError::new(format!("provided bad location {name}: unknown time zone {name}"))
         }),
     }
 }
@@ -258,7 +251,9 @@ fn next_of_interval(
     since: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let last = last_of_interval(interval, after, since);
-    let next = last.unwrap_or(whole_second(since)?).checked_add_signed(interval)?;
+    let next = last
+        .unwrap_or(whole_second(since)?)
+        .checked_add_signed(interval)?;
     YEARS.contains(&next.year()).then_some(next)
 }
 

@@ -76,10 +76,22 @@ fn either_day_counts_where_both_are_limited() {
         ["05-03 00:00 +0000", "05-10 00:00 +0000", "05-13 00:00 +0000"]
     );
     // A step makes a limit of a star; a step of one does not.
-    assert_eq!(runs("0 0 */30 * 1", at, 2), ["05-06 00:00 +0000", "05-13 00:00 +0000"]);
-    assert_eq!(runs("0 0 13 * */2", at, 2), ["05-02 00:00 +0000", "05-04 00:00 +0000"]);
-    assert_eq!(runs("0 0 */1 * 1", at, 2), ["05-06 00:00 +0000", "05-13 00:00 +0000"]);
-    assert_eq!(runs("0 0 13 * *", at, 2), ["05-13 00:00 +0000", "06-13 00:00 +0000"]);
+    assert_eq!(
+        runs("0 0 */30 * 1", at, 2),
+        ["05-06 00:00 +0000", "05-13 00:00 +0000"]
+    );
+    assert_eq!(
+        runs("0 0 13 * */2", at, 2),
+        ["05-02 00:00 +0000", "05-04 00:00 +0000"]
+    );
+    assert_eq!(
+        runs("0 0 */1 * 1", at, 2),
+        ["05-06 00:00 +0000", "05-13 00:00 +0000"]
+    );
+    assert_eq!(
+        runs("0 0 13 * *", at, 2),
+        ["05-13 00:00 +0000", "06-13 00:00 +0000"]
+    );
 }
 
 #[test]
@@ -90,20 +102,41 @@ fn mistakes_are_named_in_the_original_words() {
         ("0 0 * * 7", "end of range (7) above maximum (6): 7"),
         ("60 * * * *", "end of range (60) above maximum (59): 60"),
         ("* * 0 * *", "beginning of range (0) below minimum (1): 0"),
-        ("9-5 * * * *", "beginning of range (9) beyond end of range (5): 9-5"),
+        (
+            "9-5 * * * *",
+            "beginning of range (9) beyond end of range (5): 9-5",
+        ),
         ("*/0 * * * *", "step of range should be a positive number: */0"),
         ("1-2-3 * * * *", "too many hyphens: 1-2-3"),
         ("1/2/3 * * * *", "too many slashes: 1/2/3"),
         ("*/-5 * * * *", "negative number (-5) not allowed: -5"),
-        ("x * * * *", "failed to parse int from x: strconv.Atoi: parsing \"x\": invalid syntax"),
-        ("mon * * * *", "failed to parse int from mon: strconv.Atoi: parsing \"mon\": invalid syntax"),
+        (
+            "x * * * *",
+            "failed to parse int from x: strconv.Atoi: parsing \"x\": invalid syntax",
+        ),
+        (
+            "mon * * * *",
+            "failed to parse int from mon: strconv.Atoi: parsing \"mon\": invalid syntax",
+        ),
         (", * * * *", "a field has no value: ,"),
-        ("0 0 31 2,4 *", "no month of \"2,4\" has a day of \"31\": it would never run"),
+        (
+            "0 0 31 2,4 *",
+            "no month of \"2,4\" has a day of \"31\": it would never run",
+        ),
         ("@fortnightly", "unrecognized descriptor: @fortnightly"),
         ("@every", "unrecognized descriptor: @every"),
-        ("@every soon", "failed to parse duration @every soon: time: invalid duration \"soon\""),
-        ("@every -5s", "failed to parse duration @every -5s: time: negative duration \"-5s\""),
-        ("TZ=Mars/Base * * * * *", "provided bad location Mars/Base: unknown time zone Mars/Base"),
+        (
+            "@every soon",
+            "failed to parse duration @every soon: time: invalid duration \"soon\"",
+        ),
+        (
+            "@every -5s",
+            "failed to parse duration @every -5s: time: negative duration \"-5s\"",
+        ),
+        (
+            "TZ=Mars/Base * * * * *",
+            "provided bad location Mars/Base: unknown time zone Mars/Base",
+        ),
         ("TZ=Europe/Berlin", "nothing follows the time zone"),
     ] {
         assert_eq!(refused(text), why, "{text}");
@@ -118,23 +151,41 @@ fn mistakes_are_named_in_the_original_words() {
 fn a_time_the_clock_jumps_over_is_due_at_the_jump() {
     let at = "2024-03-30T12:00:00Z";
     let berlin = |line: &str, count| runs(&format!("CRON_TZ=Europe/Berlin {line}"), at, count);
-    assert_eq!(berlin("30 2 * * *", 2), ["03-31 03:00 +0200", "04-01 02:30 +0200"]);
+    assert_eq!(
+        berlin("30 2 * * *", 2),
+        ["03-31 03:00 +0200", "04-01 02:30 +0200"]
+    );
     assert_eq!(
         berlin("*/20 2-3 * * *", 4),
-        ["03-31 03:00 +0200", "03-31 03:20 +0200", "03-31 03:40 +0200", "04-01 02:00 +0200"],
+        [
+            "03-31 03:00 +0200",
+            "03-31 03:20 +0200",
+            "03-31 03:40 +0200",
+            "04-01 02:00 +0200"
+        ],
         "what was jumped over and what is due then are one"
     );
-    let lord_howe = runs("CRON_TZ=Australia/Lord_Howe 15 2 * * *", "2024-10-05T00:00:00Z", 2);
+    let lord_howe = runs(
+        "CRON_TZ=Australia/Lord_Howe 15 2 * * *",
+        "2024-10-05T00:00:00Z",
+        2,
+    );
     assert_eq!(lord_howe, ["10-06 02:30 +1100", "10-07 02:15 +1100"]);
     let samoa = runs("CRON_TZ=Pacific/Apia 0 12 * * *", "2011-12-29T09:00:00Z", 3);
-    assert_eq!(samoa, ["12-29 12:00 -1000", "12-31 00:00 +1400", "12-31 12:00 +1400"]);
+    assert_eq!(
+        samoa,
+        ["12-29 12:00 -1000", "12-31 00:00 +1400", "12-31 12:00 +1400"]
+    );
 }
 
 #[test]
 fn a_time_the_clock_shows_twice_is_due_once() {
     let at = "2024-10-26T12:00:00Z";
     let berlin = |line: &str, count| runs(&format!("CRON_TZ=Europe/Berlin {line}"), at, count);
-    assert_eq!(berlin("30 2 * * *", 2), ["10-27 02:30 +0200", "10-28 02:30 +0100"]);
+    assert_eq!(
+        berlin("30 2 * * *", 2),
+        ["10-27 02:30 +0200", "10-28 02:30 +0100"]
+    );
     assert_eq!(
         berlin("0 2-3 * * *", 3),
         ["10-27 02:00 +0200", "10-27 03:00 +0100", "10-28 02:00 +0100"]
@@ -159,7 +210,10 @@ fn a_line_for_every_hour_goes_on_through_doubled_hours() {
         ]
     );
     let spring = runs("CRON_TZ=Europe/Berlin 0/30 * * * *", "2024-03-31T00:15:00Z", 3);
-    assert_eq!(spring, ["03-31 01:30 +0100", "03-31 03:00 +0200", "03-31 03:30 +0200"]);
+    assert_eq!(
+        spring,
+        ["03-31 01:30 +0100", "03-31 03:00 +0200", "03-31 03:30 +0200"]
+    );
 }
 
 #[test]
@@ -181,16 +235,30 @@ fn intervals_count_from_their_beginning() {
     check("@every 90s", "2024-04-01T10:01:30Z", "2024-05-01T10:01:30Z");
     check("@every 1.9s", "2024-05-01T10:00:00Z", "2024-05-01T10:00:01Z");
     check("@every 0s", "2024-05-01T10:00:00.9Z", "2024-05-01T10:00:01Z");
-    assert_eq!(table("@every 2562047h").next_after(instant("2300-01-01T00:00:00Z"), origin).map(|due| due.year()), Some(2316));
+    assert_eq!(
+        table("@every 2562047h")
+            .next_after(instant("2300-01-01T00:00:00Z"), origin)
+            .map(|due| due.year()),
+        Some(2316)
+    );
     let last = |text: &str, after: &str, until: &str| {
         table(text).last_between(instant(after), instant(until), origin)
     };
     let (after, until) = ("2024-05-01T10:00:00Z", "2024-05-01T10:04:00Z");
-    assert_eq!(last("@every 90s", after, until), Some(instant("2024-05-01T10:03:00Z")));
+    assert_eq!(
+        last("@every 90s", after, until),
+        Some(instant("2024-05-01T10:03:00Z"))
+    );
     assert_eq!(last("@every 90s", "2024-05-01T10:03:00Z", until), None);
     assert_eq!(last("* * * * *", after, until), Some(instant(until)));
-    assert_eq!(last("0 0 1 * *", "2023-05-01T10:00:00Z", until), Some(instant("2024-05-01T00:00:00Z")));
-    assert_eq!(last("0 0 29 2 *", "2001-05-01T10:00:00Z", "2003-01-01T00:00:00Z"), None);
+    assert_eq!(
+        last("0 0 1 * *", "2023-05-01T10:00:00Z", until),
+        Some(instant("2024-05-01T00:00:00Z"))
+    );
+    assert_eq!(
+        last("0 0 29 2 *", "2001-05-01T10:00:00Z", "2003-01-01T00:00:00Z"),
+        None
+    );
     assert_eq!(
         last("0 0 29 2 *", "2001-05-01T10:00:00Z", "2007-01-01T00:00:00Z"),
         Some(instant("2004-02-29T00:00:00Z"))
@@ -203,7 +271,11 @@ type Fields = [BTreeSet<u32>; 5];
 fn text(fields: &Fields) -> String {
     let field = |values: &BTreeSet<u32>| {
         let words: Vec<String> = values.iter().map(u32::to_string).collect();
-        if words.is_empty() { "*".to_owned() } else { words.join(",") }
+        if words.is_empty() {
+            "*".to_owned()
+        } else {
+            words.join(",")
+        }
     };
     fields.iter().map(field).collect::<Vec<_>>().join(" ")
 }
@@ -255,8 +327,11 @@ fn some(range: std::ops::Range<u32>, most: usize) -> impl Strategy<Value = BTree
     ]
 }
 
+/// Year, month, day.
+type Day = (i32, u32, u32);
+
 /// Places and the days on which their clocks change.
-const CHANGES: [(Tz, [(i32, u32, u32); 2]); 4] = [
+const CHANGES: [(Tz, [Day; 2]); 4] = [
     (Tz::Europe__Berlin, [(2024, 3, 31), (2024, 10, 27)]),
     (Tz::America__New_York, [(2024, 3, 10), (2024, 11, 3)]),
     (Tz::Australia__Lord_Howe, [(2024, 10, 6), (2024, 4, 7)]),
