@@ -48,6 +48,7 @@ const TAG_AT: usize = 9;
 /// Members of a client group in answers, in their order.
 pub static CLIENT_GROUP_FIELDS: FieldsSpec = FieldsSpec {
     resource: "client_groups",
+    also: &[],
     all: &[
         "id",
         "description",

@@ -8,6 +8,7 @@ use crate::{
 /// Members of a tag in answers, in their order.
 pub static CLIENT_TAG_FIELDS: FieldsSpec = FieldsSpec {
     resource: "client_tags",
+    also: &[],
     all: &["tag", "client_ids"],
     default: &["tag", "client_ids"],
 };

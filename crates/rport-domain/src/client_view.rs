@@ -24,6 +24,7 @@ pub struct ClientView {
 /// `ext_ip_addresses`.
 pub static CLIENT_FIELDS: FieldsSpec = FieldsSpec {
     resource: "clients",
+    also: &[],
     all: &[
         "id",
         "name",

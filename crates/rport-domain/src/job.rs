@@ -3,11 +3,15 @@
 //! Source: rest-api.md 13, storage.md 4.1 and 5.3. The Go server knows four states; `waiting` and everything about
 //! a later start are ours.
 
+mod lists;
+
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, FixedOffset};
 use rport_protocol::JobResult;
+
+pub use lists::{JOB_FIELDS, JOB_LIST, MULTI_JOB_LIST};
 
 use crate::{ClientGroupId, ClientId, JobId, LibraryKind, ScheduleId, UserName};
 

@@ -55,8 +55,8 @@ pub use ids::{
     StoredTunnelId, TunnelId, UserName,
 };
 pub use job::{
-    Job, JobCounts, JobOrder, JobPace, JobStatus, JobTargets, MultiJob, TagOperator, TagTargets,
-    UnknownJobStatus,
+    JOB_FIELDS, JOB_LIST, Job, JobCounts, JobOrder, JobPace, JobStatus, JobTargets, MULTI_JOB_LIST, MultiJob,
+    TagOperator, TagTargets, UnknownJobStatus,
 };
 pub use library::{
     DEFAULT_TIMEOUT_SEC, LibraryDefinition, LibraryEntry, LibraryKind, LibraryParameter, fill_parameters,

@@ -43,6 +43,19 @@ impl Database {
         Self::start(path, wal, |connection| migrate(connection, path, migrations))
     }
 
+    /// The same, with tables of our own in the file, see [`migrate_own`].
+    pub(crate) fn open_extended(
+        path: &Path,
+        wal: bool,
+        migrations: &[Migration],
+        own: &[&str],
+    ) -> Result<Self, StoreError> {
+        Self::start(path, wal, |connection| {
+            migrate(connection, path, migrations)?;
+            migrate_own(connection, path, own)
+        })
+    }
+
     /// The same for a file the Go server does not know, see [`migrate_own`].
     pub(crate) fn open_own(path: &Path, wal: bool, schema: &[&str]) -> Result<Self, StoreError> {
         Self::start(path, wal, |connection| migrate_own(connection, path, schema))

@@ -23,6 +23,7 @@ mod clients;
 mod database;
 mod error;
 mod go_time;
+mod jobs;
 mod library;
 mod list;
 mod migrations;
@@ -43,6 +44,10 @@ pub use client_auth_table::{ClientAuthTable, TableChange, TableFindings};
 pub use client_groups::ClientGroups;
 pub use clients::Clients;
 pub use error::{StoreError, StoreErrorKind};
+pub use jobs::{
+    Finish, FinishedJob, JobPhase, JobScope, Jobs, MultiJobExtras, MultiJobPhase, NewJobs, OpenJob,
+    ScheduleRun, StartRule,
+};
 pub use library::{Library, LibraryWrite};
 pub use operator_db::{DatabaseOptions, DatabaseServer, TableError};
 pub use operator_extras::{OperatorExtras, SessionToken};

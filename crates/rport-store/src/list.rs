@@ -37,9 +37,29 @@ impl ListSource {
         connection: &Connection,
         query: &ListQuery,
         scope: &[(&'static str, &str)],
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Page<T>> {
+        self.page_without(connection, query, scope, ("", &[]), read)
+    }
+
+    /// The same without the rows in which a column has one of some values.
+    pub(crate) fn page_without<T>(
+        &self,
+        connection: &Connection,
+        query: &ListQuery,
+        scope: &[(&'static str, &str)],
+        (column, without): (&'static str, &[&str]),
         mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<Page<T>> {
         let mut statement = Statement::default();
+        if !without.is_empty() {
+            // One bound value, however many there are.
+            let values = statement.bind(serde_json::json!(without).to_string());
+            let column = quoted(column);
+            statement.add(&format!(
+                "{column} NOT IN (SELECT value FROM json_each({values}))"
+            ));
+        }
         for (column, value) in scope {
             let value = statement.bind((*value).to_owned());
             statement.add(&format!("{} = {value}", quoted(column)));

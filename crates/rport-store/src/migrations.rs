@@ -60,8 +60,9 @@ pub(crate) fn migrate(
     Ok(())
 }
 
-/// Brings a file the Go server does not know to the newest version. Each step of `schema` leads to the version of its
-/// position, counted from 1 and kept in `user_version`.
+/// Brings our own tables to the newest version, in a file the Go server does not know or beside its tables. Each step
+/// of `schema` leads to the version of its position, counted from 1 and kept in `user_version`, which the Go server
+/// neither reads nor writes.
 pub(crate) fn migrate_own(
     connection: &mut Connection,
     path: &Path,

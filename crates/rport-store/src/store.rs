@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::error::StoreError;
 use crate::{
-    ApiSessions, ApiTokens, AuditLog, ClientAuthExtras, ClientGroups, Clients, Library, OperatorExtras,
+    ApiSessions, ApiTokens, AuditLog, ClientAuthExtras, ClientGroups, Clients, Jobs, Library, OperatorExtras,
     StoredTunnels,
 };
 
@@ -30,6 +30,7 @@ pub struct Store {
     client_auth_extras: ClientAuthExtras,
     audit_log: AuditLog,
     library: Library,
+    jobs: Jobs,
 }
 
 impl Store {
@@ -50,6 +51,7 @@ impl Store {
             client_auth_extras: ClientAuthExtras::open(options)?,
             audit_log: AuditLog::open(options)?,
             library: Library::open(options)?,
+            jobs: Jobs::open(options)?,
         })
     }
 
@@ -98,6 +100,11 @@ impl Store {
         &self.library
     }
 
+    /// Commands and scripts on clients, and what became of them, `jobs.db`.
+    pub fn jobs(&self) -> &Jobs {
+        &self.jobs
+    }
+
     /// Waits until all accepted writes are on disk and closes the files for writing. Call it last at shutdown.
     pub async fn close(&self) {
         self.clients.close().await;
@@ -108,5 +115,6 @@ impl Store {
         self.client_auth_extras.close().await;
         self.audit_log.close().await;
         self.library.close().await;
+        self.jobs.close().await;
     }
 }

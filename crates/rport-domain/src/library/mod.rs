@@ -87,6 +87,7 @@ impl LibraryKind {
 /// Asking for `timeout_sec` and `parameters` of commands differs from RPort, which has the first and refuses it.
 static COMMAND_FIELDS: FieldsSpec = FieldsSpec {
     resource: "commands",
+    also: &[],
     all: COMMAND_MEMBERS,
     default: COMMAND_MEMBERS,
 };
@@ -106,6 +107,7 @@ const COMMAND_MEMBERS: &[&str] = &[
 
 static SCRIPT_FIELDS: FieldsSpec = FieldsSpec {
     resource: "scripts",
+    also: &[],
     all: SCRIPT_MEMBERS,
     default: SCRIPT_MEMBERS,
 };

@@ -56,6 +56,9 @@ impl FilterSpec {
 pub struct FieldsSpec {
     /// The word in `fields[…]`.
     pub resource: &'static str,
+    /// Other words that may stand there, and what the members named behind them begin with: with `("result",
+    /// "result.")`, `fields[result]=stdout` asks for the member `result.stdout`.
+    pub also: &'static [(&'static str, &'static str)],
     /// All members, in the order of the answer.
     pub all: &'static [&'static str],
     /// Members when none are asked for.

@@ -198,15 +198,20 @@ fn parse_fields(
         if resource.is_empty() || !resource.chars().all(is_word) {
             continue;
         }
-        if resource != spec.resource {
+        let also = || spec.also.iter().find(|(word, _)| *word == resource);
+        let prefix = if resource == spec.resource {
+            ""
+        } else if let Some((_, prefix)) = also() {
+            prefix
+        } else {
             errors.push(Error::invalid(format!(
                 "unsupported resource in fields: {resource:?}"
             )));
             continue;
-        }
+        };
         given = true;
         for name in value.split(',') {
-            if !fields.insert(name) {
+            if !fields.insert(&format!("{prefix}{name}")) {
                 errors.push(Error::invalid(format!(
                     "unsupported field {name:?} for resource {resource:?}"
                 )));

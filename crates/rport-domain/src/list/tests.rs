@@ -31,7 +31,8 @@ impl Item {
 
 static FIELDS: FieldsSpec = FieldsSpec {
     resource: "items",
-    all: &["id", "count", "tags"],
+    also: &[("things", ""), ("part", "part.")],
+    all: &["id", "count", "tags", "part.of"],
     default: &["id"],
 };
 
@@ -189,13 +190,14 @@ fn selects_fields() {
     assert_eq!(names(""), ["id"]);
     assert_eq!(names("fields[items]=tags,id"), ["id", "tags"]);
     assert_eq!(names("fields[items]=tags&fields[items]=count"), ["count", "tags"]);
+    assert_eq!(names("fields[things]=tags&fields[part]=of"), ["tags", "part.of"]);
     // A name that is no word does not count as a resource.
     assert_eq!(names("fields[it-ems]=x&fields=id&fields[]=x"), ["id"]);
     let query = parse("fields[items]=tags&filter[count]=1").expect("query");
     assert!(query.needs("tags") && query.needs("count") && query.needs("id"));
     assert!(query.looks_at("count") && !query.looks_at("tags"));
     let single = |pairs: &[(&str, &str)]| Fields::parse(pairs, &FIELDS).map(|fields| fields.names().count());
-    assert_eq!(single(&[("sort", "nonsense")]).expect("all"), 3);
+    assert_eq!(single(&[("sort", "nonsense")]).expect("all"), 4);
     assert_eq!(single(&[("fields[items]", "id")]).expect("one"), 1);
     assert!(single(&[("fields[items]", "")]).is_err());
 }
