@@ -11,6 +11,7 @@
 //! * [`netns`]: machines behind a router, on one machine.
 //! * [`databases`]: MariaDB and PostgreSQL, private to the tests.
 //! * [`simulator`]: many agents in one process.
+//! * [`workers`]: many agents in one process that take jobs.
 //! * [`oidc`]: a provider of identities, and how it can be wrong.
 //! * [`acme`]: an authority for certificates that really validates names.
 //! * [`mod@bench`]: the measurements of `make bench`.
@@ -35,5 +36,6 @@ pub mod service;
 pub mod simulator;
 pub mod tls;
 pub mod visitor;
+pub mod workers;
 
 pub use eventually::{eventually, eventually_ok};

@@ -38,6 +38,13 @@ pub struct Fleet {
     pub prefix: String,
 }
 
+impl Fleet {
+    /// The client id of an agent by its number.
+    pub fn client_id(&self, number: usize) -> String {
+        format!("{}{number:05}", self.prefix)
+    }
+}
+
 impl Simulator {
     /// Connects a fleet and waits until the server has accepted each agent.
     ///
@@ -186,11 +193,15 @@ async fn log_in(server: &str, auth: (&str, &str), tasks: &Tasks) -> Result<Link,
 }
 
 /// Brings up one link and has the server accept the client.
-async fn admit(fleet: &Fleet, number: usize, tasks: &Tasks) -> anyhow::Result<(Connection, Incoming)> {
+pub(crate) async fn admit(
+    fleet: &Fleet,
+    number: usize,
+    tasks: &Tasks,
+) -> anyhow::Result<(Connection, Incoming)> {
     let link = log_in(&fleet.server, (&fleet.auth.0, &fleet.auth.1), tasks)
         .await
         .context("handshake")?;
-    let id = format!("{}{number:05}", fleet.prefix);
+    let id = fleet.client_id(number);
     match link
         .connection
         .call("new_connection", inventory(&id, number), REQUEST_LIMIT)

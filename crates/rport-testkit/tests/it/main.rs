@@ -9,6 +9,7 @@ mod client_auth;
 mod client_groups;
 mod credentials_table;
 mod end_to_end;
+mod fleet_jobs;
 mod go_data;
 mod hostile;
 mod liveness;
