@@ -25,6 +25,8 @@ pub struct AgentConfig {
     pub client_lines: Vec<String>,
     /// Lines of `[connection]`.
     pub connection_lines: Vec<String>,
+    /// Whether the server may run any command and any script.
+    pub runs_anything: bool,
     /// A program and its arguments to run the agent under, such as `ip netns exec NAME`.
     pub wrapper: Vec<String>,
 }
@@ -41,6 +43,7 @@ impl AgentConfig {
             log_level: "debug",
             client_lines: Vec::new(),
             connection_lines: Vec::new(),
+            runs_anything: false,
             wrapper: Vec::new(),
         }
     }
@@ -56,6 +59,13 @@ impl AgentConfig {
     #[must_use]
     pub fn client(mut self, line: &str) -> Self {
         self.client_lines.push(line.to_owned());
+        self
+    }
+
+    /// Lets the server run any command and any script.
+    #[must_use]
+    pub fn runs_anything(mut self) -> Self {
+        self.runs_anything = true;
         self
     }
 
@@ -96,6 +106,10 @@ impl AgentConfig {
         }
         writeln!(text, "[logging]\nlog_level = \"{}\"", self.log_level)?;
         writeln!(text, "[monitoring]\nenabled = false")?;
+        if self.runs_anything {
+            writeln!(text, "[remote-commands]\nallow = [\"^.*\"]\ndeny = []")?;
+            writeln!(text, "[remote-scripts]\nenabled = true")?;
+        }
         Ok(text)
     }
 }

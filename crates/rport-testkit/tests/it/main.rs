@@ -11,6 +11,7 @@ mod credentials_table;
 mod end_to_end;
 mod fleet_jobs;
 mod go_data;
+mod hard_jobs;
 mod hostile;
 mod liveness;
 mod nat;
