@@ -1,12 +1,14 @@
 //! An operator stops the Go server, starts ours on the same files, and loses nothing; and may go back.
 
 mod fixture;
+mod jobs;
 mod schema;
 
 use rport_testkit::api::Api;
 use serde_json::{Value, json};
 
 use fixture::{Fixture, Users};
+use jobs::{jobs_and_schedules_are_all_there, library_and_vault_are_all_there};
 
 /// Makes each test run with each kind of user store.
 macro_rules! for_each_store {
@@ -37,6 +39,8 @@ mod stores {
         the_second_factor_works,
         users_and_groups_are_all_there,
         the_resources_are_all_there,
+        jobs_and_schedules_are_all_there,
+        library_and_vault_are_all_there,
         the_way_back_stays_open,
     );
 }
