@@ -281,6 +281,11 @@ impl Registry {
         }
     }
 
+    /// Tells listeners that what is known about a client has changed.
+    pub(crate) fn changed(&self, client: &Client) {
+        self.tell(EventKind::ClientChanged, client);
+    }
+
     /// Gives a client to other credentials; `false` if it is not known any more. Follow with [`Registry::save`].
     pub(crate) fn rebind(&self, client: &Client, auth: &ClientAuthId) -> bool {
         let mut state = client.state.lock();

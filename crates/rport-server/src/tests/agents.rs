@@ -11,7 +11,7 @@ use rusqlite::Connection as Sqlite;
 
 use super::agent::{Agent, hello, log_in};
 use super::*;
-use crate::PurgeOptions;
+use crate::{EventKind, Heard, PurgeOptions};
 
 fn stored(directory: &std::path::Path, id: &str) -> Option<(Option<String>, String)> {
     let file = Sqlite::open(directory.join("clients.db")).expect("opens");
@@ -69,6 +69,7 @@ async fn an_agent_becomes_a_client_and_is_stored_before_it_hears_so() {
 async fn what_an_agent_reports_is_kept_over_reconnects() {
     let server = TestServer::start().await;
     let agent = Agent::connect(&server, "c1", "s1").await;
+    let mut listener = server.server.events().listen();
     let addresses = IpAddresses {
         ipv4: "203.0.113.7".into(),
         ..IpAddresses::default()
@@ -102,6 +103,12 @@ async fn what_an_agent_reports_is_kept_over_reconnects() {
         details(&server).is_some_and(|details| details.updates_status.is_some())
     })
     .await;
+    for report in ["addresses", "updates"] {
+        match listener.next(&admin()).await {
+            Some(Heard::Event(event)) => assert_eq!(event.kind, EventKind::ClientChanged, "{report}"),
+            other => panic!("{report}: {other:?}"),
+        }
+    }
     let again = Agent::connect(&server, "c1", "s1").await;
     let kept = details(&server).expect("listed");
     assert_eq!(
