@@ -26,3 +26,4 @@ pub mod stored_tunnel;
 pub mod tunnel;
 pub mod user;
 pub mod user_group;
+pub mod vault;

@@ -112,6 +112,8 @@ words! {
         Lock => "lock",
         /// The vault was unlocked.
         Unlock => "unlock",
+        /// A secret was shown or used. Ours; the Go server keeps no record of reading.
+        Read => "read",
     }
 }
 

@@ -122,4 +122,6 @@ number_id! {
     ApiSessionId(i64);
     /// Names one link of this server process; never reused.
     ConnectionId(u64);
+    /// Names a value of the vault; row id in `vault.sqlite.db`.
+    VaultValueId(i64);
 }

@@ -34,6 +34,7 @@ mod tunnel_acl;
 mod tunnel_request;
 pub mod tunnel_rules;
 mod user;
+mod vault;
 
 pub use api_token::{TokenScope, UnknownScope};
 pub use attributes::Attributes;
@@ -52,7 +53,7 @@ pub use error::{Error, Kind, Result};
 pub use glob::Glob;
 pub use ids::{
     ApiSessionId, ClientAuthId, ClientGroupId, ClientId, ConnectionId, JobId, LibraryId, ScheduleId,
-    StoredTunnelId, TunnelId, UserName,
+    StoredTunnelId, TunnelId, UserName, VaultValueId,
 };
 pub use job::{
     JOB_FIELDS, JOB_LIST, Job, JobCounts, JobOrder, JobPace, JobStatus, JobTargets, MULTI_JOB_LIST, MultiJob,
@@ -75,3 +76,7 @@ pub use tunnel::TunnelRecord;
 pub use tunnel_acl::{TunnelAcl, TunnelAclError};
 pub use tunnel_request::{CheckedTunnel, TunnelPassword, TunnelRequest};
 pub use user::{User, UserChange, UserGroup};
+pub use vault::{
+    VAULT_LIST, VAULT_PASSWORD_MAX, VAULT_PASSWORD_MAX_GO, VAULT_PASSWORD_MIN, VaultEntry, VaultLabel,
+    VaultStatus, vault_locked, vault_value_not_found,
+};

@@ -21,7 +21,7 @@ use crate::routes::metrics::MetricsPage;
 use crate::routes::{
     api_tokens, attributes, auditlog, auth, client_groups, clients, clients_auth, docs, library, login, me,
     metrics, openapi, plus, second_factor, sessions, sso, status, stored_tunnels, tunnels, user_groups,
-    users,
+    users, vault,
 };
 use crate::state::ApiState;
 use crate::static_files::StaticFiles;
@@ -49,6 +49,7 @@ use crate::ws;
         (name = "clients-auth", description = "What agents log in with."),
         (name = "auditlog", description = "Who did what."),
         (name = "library", description = "Commands and scripts that are kept for later."),
+        (name = "vault", description = "Values that are kept encrypted."),
         (name = "tunnels", description = "Ports of the server that lead to a client."),
     ),
 )]
@@ -140,6 +141,11 @@ fn api() -> OpenApiRouter<ApiState> {
             library::change_script,
             library::delete_script
         ))
+        .routes(routes!(vault::status))
+        .routes(routes!(vault::init))
+        .routes(routes!(vault::unlock, vault::lock))
+        .routes(routes!(vault::list, vault::add))
+        .routes(routes!(vault::get, vault::change, vault::delete))
         .routes(routes!(tunnels::open))
         .routes(routes!(tunnels::close))
         .routes(routes!(tunnels::set_acl))

@@ -28,6 +28,7 @@ mod server;
 mod stored_tunnels;
 mod tunnels;
 mod users;
+mod vault;
 
 pub use about::{AboutService, Me, Status};
 pub use actor::Actor;
@@ -66,6 +67,7 @@ pub use users::{
     NewUser, OwnUpdate, UserHash, UserOptions, UserSource, UserTableNames, UserTool, UserUpdate, UserView,
     Users,
 };
+pub use vault::{Vault, VaultKeyDerivation, VaultOptions, VaultValue};
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use crate::client_auth::ClientAuthOptions;
 use crate::jobs::JobsOptions;
 use crate::login::{HeaderLoginOptions, SecondFactorOptions, SsoOptions};
 use crate::users::UserOptions;
+use crate::vault::VaultOptions;
 
 /// All options of the server.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct Options {
     pub trusted_proxies: Vec<IpNet>,
     /// The audit log.
     pub audit: AuditOptions,
+    /// The vault.
+    pub vault: VaultOptions,
     /// What the server tells about itself.
     pub about: About,
 }

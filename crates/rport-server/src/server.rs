@@ -26,6 +26,7 @@ use crate::options::Options;
 use crate::stored_tunnels::StoredTunnels;
 use crate::tunnels::Tunnels;
 use crate::users::{self, Passwords, Users};
+use crate::vault::Vault;
 
 /// How often expired logins are removed.
 const SESSION_CLEANUP: Duration = Duration::from_secs(3600);
@@ -62,6 +63,7 @@ struct Inner {
     client_auth: ClientAuths,
     audit_logs: AuditLogs,
     library: Library,
+    vault: Vault,
     about: AboutService,
     store: Store,
     tasks: Tasks,
@@ -156,6 +158,14 @@ impl Server {
             clock.clone(),
             tasks.clone(),
         );
+        let vault = Vault::new(
+            store.vault().clone(),
+            options.vault.clone(),
+            registry.clone(),
+            audit.clone(),
+            clock.clone(),
+            tasks.clone(),
+        );
         let jobs = Jobs::new(registry.clone(), options.jobs, clock.clone());
         let library = Library::new(store.library().clone(), audit.clone(), clock.clone());
         let about = AboutService::new(
@@ -238,6 +248,7 @@ impl Server {
             client_auth,
             audit_logs,
             library,
+            vault,
             about,
             store,
             tasks,
@@ -304,6 +315,11 @@ impl Server {
         &self.inner.events
     }
 
+    /// Values that are kept encrypted.
+    pub fn vault(&self) -> &Vault {
+        &self.inner.vault
+    }
+
     /// Logins of users; `None` when the API is off.
     pub fn login(&self) -> Option<&Login> {
         self.inner.login.as_ref()
@@ -350,6 +366,7 @@ impl Server {
     /// Ends in order: asks all tasks to finish, waits up to `grace`, then saves what is left and closes the files.
     pub async fn stop(&self, grace: Duration) {
         self.inner.tasks.shutdown(grace).await;
+        self.inner.vault.forget_key();
         if let Some(login) = &self.inner.login
             && let Err(error) = login.flush().await
         {

@@ -34,6 +34,7 @@ mod stored_tunnels;
 #[cfg(test)]
 mod tests;
 mod user_table;
+mod vault;
 mod writer;
 
 pub use api_sessions::{ApiSession, ApiSessions};
@@ -54,3 +55,4 @@ pub use operator_extras::{OperatorExtras, SessionToken};
 pub use store::{Store, StoreOptions};
 pub use stored_tunnels::StoredTunnels;
 pub use user_table::{UserTable, UserTableNames};
+pub use vault::{KeyDerivation, StoredVaultValue, Vault, VaultSetup, VaultWrite};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::error::StoreError;
 use crate::{
     ApiSessions, ApiTokens, AuditLog, ClientAuthExtras, ClientGroups, Clients, Jobs, Library, OperatorExtras,
-    StoredTunnels,
+    StoredTunnels, Vault,
 };
 
 /// Where and how the files are kept.
@@ -31,6 +31,7 @@ pub struct Store {
     audit_log: AuditLog,
     library: Library,
     jobs: Jobs,
+    vault: Vault,
 }
 
 impl Store {
@@ -52,6 +53,7 @@ impl Store {
             audit_log: AuditLog::open(options)?,
             library: Library::open(options)?,
             jobs: Jobs::open(options)?,
+            vault: Vault::open(options)?,
         })
     }
 
@@ -105,6 +107,11 @@ impl Store {
         &self.jobs
     }
 
+    /// Encrypted values, `vault.sqlite.db`, a file that comes with the first of them.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
     /// Waits until all accepted writes are on disk and closes the files for writing. Call it last at shutdown.
     pub async fn close(&self) {
         self.clients.close().await;
@@ -116,5 +123,6 @@ impl Store {
         self.audit_log.close().await;
         self.library.close().await;
         self.jobs.close().await;
+        self.vault.close().await;
     }
 }

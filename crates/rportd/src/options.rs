@@ -8,7 +8,7 @@ use rport_server::{
     CodeChannel, DatabaseOptions, DatabaseServer, Deadlines, HeaderLoginOptions, JobsOptions,
     ListenerOptions, LoginOptions, MailOptions, MailTls, Options, PurgeOptions, PushoverOptions,
     SecondFactorOptions, SsoMapping, SsoOptions, SsoProvider, TunnelProxyOptions, TunnelsOptions,
-    UserOptions, UserSource, UserTableNames,
+    UserOptions, UserSource, UserTableNames, VaultOptions,
 };
 
 use crate::config::{ApiSection, CodeDelivery, Config, Source, SsoProviderSection, SsoSection};
@@ -97,6 +97,9 @@ pub(crate) fn server(config: &Config) -> Options {
         },
         trusted_proxies: server.trusted_proxies.clone(),
         about: about(config),
+        vault: VaultOptions {
+            key_derivation: config.vault.key_derivation,
+        },
     }
 }
 

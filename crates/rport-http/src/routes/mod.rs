@@ -22,3 +22,4 @@ pub(crate) mod stored_tunnels;
 pub(crate) mod tunnels;
 pub(crate) mod user_groups;
 pub(crate) mod users;
+pub(crate) mod vault;

@@ -408,6 +408,16 @@ const ROWS: &[Row] = &[
         404,
         404,
     ),
+    row("get_vault_status", Method::GET, "/vault-admin", 401, 200, 200),
+    row("init_vault", Method::POST, "/vault-admin/init", 401, 403, 201),
+    row("unlock_vault", Method::POST, "/vault-admin/sesame", 401, 403, 409),
+    row("lock_vault", Method::DELETE, "/vault-admin/sesame", 401, 403, 409),
+    // There is no vault, which counts as locked.
+    row("list_vault_values", Method::GET, "/vault", 401, 409, 409),
+    row("add_vault_value", Method::POST, "/vault", 401, 409, 409),
+    row("get_vault_value", Method::GET, "/vault/1", 401, 409, 409),
+    row("change_vault_value", Method::PUT, "/vault/1", 401, 409, 409),
+    row("delete_vault_value", Method::DELETE, "/vault/1", 401, 409, 409),
     row(
         "open_tunnel",
         Method::PUT,
@@ -476,6 +486,8 @@ async fn callers_get_what_they_may() {
                 "bind_client_auth" => r#"{"client_auth_id":"agent"}"#,
                 "add_library_command" | "change_library_command" => r#"{"name":"n","cmd":"c"}"#,
                 "add_library_script" | "change_library_script" => r#"{"name":"n","script":"s"}"#,
+                "init_vault" | "unlock_vault" => r#"{"password":"geheim"}"#,
+                "add_vault_value" | "change_vault_value" => r#"{"key":"k","value":"v","type":"text"}"#,
                 _ => "",
             };
             sent(request.body(body)).await.status().as_u16()

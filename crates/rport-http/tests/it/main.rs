@@ -19,3 +19,4 @@ mod sso;
 mod stored_tunnels;
 mod tls;
 mod tunnels;
+mod vault;

@@ -10,7 +10,7 @@ use rport_http::{Api, ApiOptions};
 use rport_runtime::{Clock, Secret, Tasks};
 use rport_server::{
     About, AuditOptions, ClientAuthSource, ClientsOptions, JobsOptions, ListenerOptions, LoginOptions,
-    Options, Parts, Server, TunnelsOptions, UserSource,
+    Options, Parts, Server, TunnelsOptions, UserSource, VaultOptions,
 };
 use rport_store::{Store, StoreOptions};
 use rport_transport::HostKey;
@@ -68,6 +68,7 @@ impl Rig {
                 ..LoginOptions::default()
             },
             trusted_proxies: Vec::new(),
+            vault: VaultOptions::default(),
             about: About {
                 version: "1.2.3".to_owned(),
                 ..About::default()

@@ -8,6 +8,7 @@ mod listener;
 mod liveness;
 mod login;
 mod tunnels;
+mod vault;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -23,7 +24,7 @@ use tokio::net::TcpListener;
 use crate::actor::Actor;
 use crate::{
     About, AuditOptions, ClientAuthSource, ClientsOptions, JobsOptions, ListenerOptions, LoginOptions,
-    Options, Parts, Server, TunnelsOptions, UserSource,
+    Options, Parts, Server, TunnelsOptions, UserSource, VaultOptions,
 };
 
 /// No state takes longer to come about.
@@ -66,6 +67,7 @@ fn options() -> Options {
         ),
         login: LoginOptions::default(),
         trusted_proxies: Vec::new(),
+        vault: VaultOptions::default(),
         about: About {
             version: "1.0.0".into(),
             ..About::default()

@@ -82,6 +82,10 @@ fn render(options: &Generate, data_dir: &Path) -> String {
          # For users in tables.\n\
          password_hash = \"argon2id\"\n\
          \n\
+         [vault]\n\
+         # Costs whoever copies the file for each guess; the Go server cannot open such a vault.\n\
+         key_derivation = \"argon2id\"\n\
+         \n\
          [logging]\n\
          log_level = \"info\"\n",
         address = quoted(&options.address),
@@ -125,6 +129,10 @@ mod tests {
         let config = config.expect("no errors");
         assert_eq!(config.server.data_dir, folder.path().join("rport-data"));
         assert_eq!(config.server.key_seed.expose().len(), 32);
+        assert_eq!(
+            config.vault.key_derivation,
+            rport_server::VaultKeyDerivation::Argon2id
+        );
         let Source::Pair(agent) = config.client_auth else {
             panic!("a pair")
         };

@@ -20,6 +20,7 @@ mod server;
 mod sso;
 #[cfg(test)]
 mod tests;
+mod vault;
 
 use std::collections::BTreeSet;
 
@@ -39,6 +40,7 @@ pub use notifications::NotificationsSection;
 pub use plus::PlusSections;
 pub use server::ServerSection;
 pub use sso::{SsoProviderSection, SsoSection};
+pub use vault::VaultSection;
 
 /// A checked configuration: the sections, and what had to be built to check them.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +69,8 @@ pub struct Config {
     pub sso: Option<SsoSection>,
     /// `[metrics]`.
     pub metrics: MetricsSection,
+    /// `[vault]`.
+    pub vault: VaultSection,
     /// Ports for tunnels: `used_ports` without `excluded_ports`.
     pub ports: PortSet,
     /// Where requests go that are no agents.
@@ -107,6 +111,7 @@ impl Config {
         let plus = PlusSections::read(document);
         let sso = sso::SsoSections::read(document);
         let metrics = MetricsSection::read(document);
+        let vault = VaultSection::read(document);
 
         server.check_address(document);
         server.check_urls(document);
@@ -158,6 +163,7 @@ impl Config {
             plus,
             sso,
             metrics,
+            vault,
             users,
             code_delivery,
         })

@@ -581,3 +581,17 @@ proptest! {
         prop_assert_eq!(config.is_none(), !report.errors.is_empty());
     }
 }
+
+#[test]
+fn the_vault_stays_openable_for_the_go_server_unless_asked_otherwise() {
+    use rport_server::VaultKeyDerivation;
+    assert_eq!(check_fine(LEAST).vault.key_derivation, VaultKeyDerivation::Go);
+    let strong = check_fine(&format!("{LEAST}[vault]\nkey_derivation = 'argon2id'\n"));
+    assert_eq!(strong.vault.key_derivation, VaultKeyDerivation::Argon2id);
+    let unknown = format!("{LEAST}[vault]\nkey_derivation = 'scrypt'\n");
+    check_error(
+        &unknown,
+        "vault.key_derivation",
+        "expected \"go\" or \"argon2id\", got \"scrypt\"",
+    );
+}
