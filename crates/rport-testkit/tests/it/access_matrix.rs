@@ -54,6 +54,8 @@ impl Need {
             ["clients", _, "tunnels" | "stored-tunnels", ..] | ["tunnels" | "auditlog" | "library", ..] => {
                 Self::Permission
             }
+            ["vault-admin", ..] if !reads => Self::Admin,
+            ["vault" | "vault-admin", ..] => Self::Permission,
             ["clients", _, "attributes"] | ["clients"] | ["clients", _] => Self::Login,
             _ => panic!("{method} {path} has no place in Need::of: say what it asks of its caller"),
         }

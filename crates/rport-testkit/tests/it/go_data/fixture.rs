@@ -40,6 +40,22 @@ pub(super) struct Fixture {
 
 impl Fixture {
     pub(super) async fn start(users: Users) -> anyhow::Result<Self> {
+        Self::start_with(users, |_| Ok(())).await
+    }
+
+    /// As if nobody had made a vault.
+    pub(super) async fn start_without_vault(users: Users) -> anyhow::Result<Self> {
+        Self::start_with(users, |data_dir| {
+            Ok(std::fs::remove_file(data_dir.join("vault.sqlite.db"))?)
+        })
+        .await
+    }
+
+    /// Starts after a change to the recorded data directory.
+    async fn start_with(
+        users: Users,
+        change: impl FnOnce(&Path) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         let archive = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("fixtures")
@@ -55,6 +71,7 @@ impl Fixture {
         }
         let facts: Value = serde_json::from_slice(&std::fs::read(dir.path().join("facts.json"))?)?;
         let data_dir = dir.path().join("data");
+        change(&data_dir)?;
         // The recorded login ends some day; this test does not.
         let sessions = rusqlite::Connection::open(data_dir.join("api_sessions.db"))?;
         sessions.execute(

@@ -3,6 +3,7 @@
 mod fixture;
 mod jobs;
 mod schema;
+mod vault;
 
 use rport_testkit::api::Api;
 use serde_json::{Value, json};
