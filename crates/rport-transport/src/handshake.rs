@@ -45,6 +45,9 @@ pub struct LinkOptions {
     pub max_channels: usize,
     /// Bytes in one direction after which keys are renewed; `None` for the cipher's own limit.
     pub rekey_after: Option<u64>,
+    /// Whether the peer is not told that we are one of its own programs, so that it treats us as a Go program. For
+    /// tests and simulations.
+    pub anonymous: bool,
 }
 
 impl Default for LinkOptions {
@@ -54,6 +57,7 @@ impl Default for LinkOptions {
             handshake_timeout: Duration::from_secs(15),
             max_channels: 16_384,
             rekey_after: None,
+            anonymous: false,
         }
     }
 }
@@ -177,8 +181,13 @@ pub async fn connect(
         let mut hs = Handshake::new(ws);
         let peer_line = hs.identify(Role::Client).await?;
         let identity = Identity::Client;
-        hs.exchange_keys(identity, AGENT_ID_LINE.as_bytes().to_vec(), peer_line.clone())
-            .await?;
+        hs.exchange_keys(
+            identity,
+            AGENT_ID_LINE.as_bytes().to_vec(),
+            peer_line.clone(),
+            options.anonymous,
+        )
+        .await?;
         let fingerprint = hs
             .kex()?
             .host_fingerprint()
@@ -212,8 +221,13 @@ pub async fn accept<A: Authenticator>(
         let mut hs = Handshake::new(ws);
         let peer_line = hs.identify(Role::Server).await?;
         let identity = Identity::Server(host_key.clone());
-        hs.exchange_keys(identity, peer_line.clone(), SERVER_ID_LINE.as_bytes().to_vec())
-            .await?;
+        hs.exchange_keys(
+            identity,
+            peer_line.clone(),
+            SERVER_ID_LINE.as_bytes().to_vec(),
+            options.anonymous,
+        )
+        .await?;
         let user = hs.authenticate(authenticator).await?;
         let peer = hs.peer(user, &peer_line, None)?;
         hs.into_link(peer, options, tasks)
@@ -325,8 +339,9 @@ impl Handshake {
         identity: Identity,
         client_line: Vec<u8>,
         server_line: Vec<u8>,
+        anonymous: bool,
     ) -> Result<(), HandshakeError> {
-        let mut kex = Kex::new(identity, client_line, server_line);
+        let mut kex = Kex::new(identity, client_line, server_line).anonymous(anonymous);
         if let Some(kexinit) = kex.start()? {
             self.out.begin_kex(&kexinit)?;
         }

@@ -39,9 +39,20 @@ pub(crate) enum NegotiationError {
 
 /// Lays out our KEXINIT. Markers are sent in the first exchange only, as OpenSSH asks.
 pub(crate) fn our_kexinit(role: Role, cookie: [u8; 16], first: bool) -> Vec<u8> {
+    lay_out(role, cookie, first, first)
+}
+
+/// The same without saying that we are one of our own programs.
+pub(crate) fn anonymous_kexinit(role: Role, cookie: [u8; 16], first: bool) -> Vec<u8> {
+    lay_out(role, cookie, first, false)
+}
+
+fn lay_out(role: Role, cookie: [u8; 16], first: bool, ours: bool) -> Vec<u8> {
     let mut methods: Vec<&str> = METHODS.iter().map(|(name, _)| *name).collect();
-    if first {
+    if ours {
         methods.push(OURS);
+    }
+    if first {
         methods.push(if role == Role::Server {
             STRICT_SERVER
         } else {

@@ -12,7 +12,9 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use zeroize::Zeroizing;
 
 use super::Role;
-use super::algorithms::{Choice, KexMethod, NegotiationError, Offer, negotiate, our_kexinit};
+use super::algorithms::{
+    Choice, KexMethod, NegotiationError, Offer, anonymous_kexinit, negotiate, our_kexinit,
+};
 use super::cipher::CipherKind;
 use super::messages::{KEX_ECDH_INIT, KEX_ECDH_REPLY, NEWKEYS};
 use super::wire::{Malformed, Reader, mpint_to_array, put_mpint, put_string};
@@ -90,6 +92,8 @@ pub(crate) struct Kex {
     strict: bool,
     ours: bool,
     drop_next: bool,
+    /// Whether the peer is not told that we are one of our own programs.
+    anonymous: bool,
     /// Bytes after which the ciphers in use want new keys.
     rekey_bytes: u64,
     state: State,
@@ -107,9 +111,15 @@ impl Kex {
             strict: false,
             ours: false,
             drop_next: false,
+            anonymous: false,
             rekey_bytes: u64::MAX,
             state: State::Idle,
         }
+    }
+
+    /// Does not tell the peer that we are one of our own programs.
+    pub(crate) fn anonymous(self, anonymous: bool) -> Self {
+        Self { anonymous, ..self }
     }
 
     fn role(&self) -> Role {
@@ -151,7 +161,12 @@ impl Kex {
         }
         let mut cookie = [0; 16];
         aws_lc_rs::rand::fill(&mut cookie).map_err(|_| KexError::Crypto)?;
-        let ours = our_kexinit(self.role(), cookie, self.session_id.is_none());
+        let kexinit = if self.anonymous {
+            anonymous_kexinit
+        } else {
+            our_kexinit
+        };
+        let ours = kexinit(self.role(), cookie, self.session_id.is_none());
         self.state = State::Started { ours: ours.clone() };
         Ok(Some(ours))
     }
