@@ -19,7 +19,6 @@ pub mod library;
 pub mod login;
 pub mod me;
 pub mod plus;
-pub mod schedule;
 pub mod second_factor;
 pub mod sso;
 pub mod status;

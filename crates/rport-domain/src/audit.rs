@@ -100,6 +100,8 @@ words! {
         ExecuteStart => "execute.start",
         /// A command or script ended.
         ExecuteDone => "execute.done",
+        /// A command or script was ended by a user. Ours.
+        ExecuteCancel => "execute.cancel",
         /// It worked.
         Success => "success",
         /// It did not.

@@ -1,11 +1,11 @@
-//! What happens to clients and tunnels, told to whoever listens at the moment.
+//! What happens to clients, tunnels and jobs, told to whoever listens at the moment.
 //!
 //! Nobody who acts waits for a listener: events go into a ring of fixed size, and a listener that is too slow is told
 //! how many it has missed. Each listener hears only of clients it may access.
 
 use std::sync::Arc;
 
-use rport_domain::{ClientId, Permission, TunnelId};
+use rport_domain::{ClientId, JobId, LibraryKind, Permission, TunnelId};
 use tokio::sync::broadcast;
 
 use crate::actor::Actor;
@@ -29,6 +29,8 @@ pub enum EventKind {
     TunnelOpened,
     /// A tunnel has ended.
     TunnelClosed,
+    /// A job was ordered, started, or has ended.
+    JobChanged,
 }
 
 impl EventKind {
@@ -42,6 +44,7 @@ impl EventKind {
             Self::ClientDeleted => "client_deleted",
             Self::TunnelOpened => "tunnel_opened",
             Self::TunnelClosed => "tunnel_closed",
+            Self::JobChanged => "job_changed",
         }
     }
 
@@ -59,6 +62,12 @@ pub struct Event {
     pub client_id: ClientId,
     /// The tunnel concerned, if it is about one.
     pub tunnel_id: Option<TunnelId>,
+    /// The job concerned, if it is about one.
+    pub job_id: Option<JobId>,
+    /// The multi-job it belongs to.
+    pub multi_job_id: Option<JobId>,
+    /// Decides who hears of a job.
+    job_kind: Option<LibraryKind>,
     /// Decides who hears of it.
     client: Arc<Client>,
 }
@@ -69,6 +78,7 @@ impl std::fmt::Debug for Event {
             .field("kind", &self.kind)
             .field("client_id", &self.client_id)
             .field("tunnel_id", &self.tunnel_id)
+            .field("job_id", &self.job_id)
             .finish_non_exhaustive()
     }
 }
@@ -98,25 +108,38 @@ impl Default for Events {
 impl Events {
     /// Tells of a client.
     pub(crate) fn client(&self, kind: EventKind, client: &Arc<Client>) {
-        self.tell(kind, None, client);
+        self.tell(kind, client, |_| {});
     }
 
     /// Tells of a tunnel of a client.
     pub(crate) fn tunnel(&self, kind: EventKind, tunnel: &TunnelId, client: &Arc<Client>) {
-        self.tell(kind, Some(tunnel), client);
+        self.tell(kind, client, |event| event.tunnel_id = Some(tunnel.clone()));
     }
 
-    fn tell(&self, kind: EventKind, tunnel: Option<&TunnelId>, client: &Arc<Client>) {
+    /// Tells of a job on a client.
+    pub(crate) fn job(&self, id: &JobId, multi: Option<&JobId>, kind: LibraryKind, client: &Arc<Client>) {
+        self.tell(EventKind::JobChanged, client, |event| {
+            event.job_id = Some(id.clone());
+            event.multi_job_id = multi.cloned();
+            event.job_kind = Some(kind);
+        });
+    }
+
+    fn tell(&self, kind: EventKind, client: &Arc<Client>, fill: impl FnOnce(&mut Event)) {
         // Most of the time nobody listens.
         if self.sender.receiver_count() == 0 {
             return;
         }
-        let event = Event {
+        let mut event = Event {
             kind,
             client_id: client.id.clone(),
-            tunnel_id: tunnel.cloned(),
+            tunnel_id: None,
+            job_id: None,
+            multi_job_id: None,
+            job_kind: None,
             client: client.clone(),
         };
+        fill(&mut event);
         let _ = self.sender.send(event);
     }
 
@@ -150,7 +173,11 @@ impl Listener {
 }
 
 fn may_hear(actor: &Actor, event: &Event) -> bool {
-    let permitted = !event.kind.is_about_tunnels() || actor.require(Permission::Tunnels).is_ok();
+    let needed = match event.job_kind {
+        Some(kind) => Some(kind.permission()),
+        None => event.kind.is_about_tunnels().then_some(Permission::Tunnels),
+    };
+    let permitted = needed.is_none_or(|needed| actor.permissions.contains(needed));
     permitted && actor.may_access(&event.client)
 }
 
@@ -206,9 +233,12 @@ mod tests {
         let (shut, open, _directory) = clients();
         events.client(EventKind::ClientConnected, &shut);
         events.tunnel(EventKind::TunnelOpened, &"1".into(), &open);
+        events.job(&"j1".into(), None, LibraryKind::Command, &shut);
+        events.job(&"j2".into(), None, LibraryKind::Script, &open);
         events.client(EventKind::ClientDisconnected, &open);
         let all = actor("ops", Permissions::all());
         assert_eq!(next(&mut ops, &all).await, "tunnel_opened open");
+        assert_eq!(next(&mut ops, &all).await, "job_changed open");
         assert_eq!(next(&mut ops, &all).await, "client_disconnected open");
         let none = actor("ops", Permissions::NONE);
         assert_eq!(next(&mut blind, &none).await, "client_disconnected open");

@@ -19,11 +19,10 @@ use crate::client_listener::ClientListener;
 use crate::clients::{self, Clients, Registry, Sessions, Shared};
 use crate::error::StartError;
 use crate::events::Events;
-use crate::jobs::Jobs;
+use crate::jobs::{JobParts, Jobs};
 use crate::library::Library;
 use crate::login::{Bans, Login, LoginParts, Sso, Waits};
 use crate::options::Options;
-use crate::schedules::{self, Schedules};
 use crate::stored_tunnels::StoredTunnels;
 use crate::tunnels::Tunnels;
 use crate::users::{self, Passwords, Users};
@@ -65,7 +64,6 @@ struct Inner {
     audit_logs: AuditLogs,
     library: Library,
     vault: Vault,
-    schedules: Schedules,
     about: AboutService,
     store: Store,
     tasks: Tasks,
@@ -168,16 +166,6 @@ impl Server {
             clock.clone(),
             tasks.clone(),
         );
-        let jobs = Jobs::new(registry.clone(), options.jobs, clock.clone());
-        let schedules = Schedules::start(schedules::Needs {
-            store: &store,
-            jobs: jobs.clone(),
-            login: login.clone(),
-            audit: audit.clone(),
-            clock: clock.clone(),
-            tasks: &tasks,
-        });
-        let schedules = schedules.await?;
         let library = Library::new(store.library().clone(), audit.clone(), clock.clone());
         let about = AboutService::new(
             options.about.clone(),
@@ -186,9 +174,18 @@ impl Server {
             client_auth.clone(),
             login.clone(),
         );
+        let parts = JobParts {
+            store: store.jobs().clone(),
+            registry: registry.clone(),
+            audit: audit.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+        };
+        let jobs = Jobs::start(options.jobs, parts).await?;
         let sessions = Sessions::new(Shared {
             registry: registry.clone(),
             tunnels: tunnels.clone(),
+            jobs: jobs.clone(),
             client_auth: client_auth.clone(),
             options: options.clients.clone(),
             deadlines: options.listener.deadlines.clone(),
@@ -260,7 +257,6 @@ impl Server {
             audit_logs,
             library,
             vault,
-            schedules,
             about,
             store,
             tasks,
@@ -315,11 +311,6 @@ impl Server {
     /// Commands and scripts that are kept for later.
     pub fn library(&self) -> &Library {
         &self.inner.library
-    }
-
-    /// Orders that are made again and again.
-    pub fn schedules(&self) -> &Schedules {
-        &self.inner.schedules
     }
 
     /// Single sign-on; `None` when it is off.

@@ -20,6 +20,7 @@ use super::admission::{self, Refusal};
 use super::registry::Seat;
 use super::{Client, ClientLink, Registry, cleanup, inbound};
 use crate::client_auth::{ClientAuths, Entered};
+use crate::jobs::Jobs;
 use crate::metrics_names::CONNECTION_REQUESTS_TOTAL;
 use crate::options::{ClientsOptions, Deadlines};
 use crate::tunnels::Tunnels;
@@ -38,6 +39,7 @@ pub(crate) struct Sessions {
 pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) tunnels: Tunnels,
+    pub(crate) jobs: Jobs,
     pub(crate) client_auth: ClientAuths,
     pub(crate) options: ClientsOptions,
     pub(crate) deadlines: Deadlines,
@@ -123,6 +125,7 @@ impl Sessions {
             Some(Ok(reply)) => {
                 request.succeed(NewConnection::encode_reply(&reply));
                 occupied.announce().await;
+                occupied.shared.jobs.connected(&occupied.client.id);
                 return Some((occupied, incoming));
             }
             Some(Err(refusal)) => {
@@ -228,8 +231,12 @@ impl Occupied {
                 Some(Event::Request(request)) => {
                     Box::pin(inbound::serve(&self.shared, &self.client, request)).await
                 }
-                // What agents may open arrives with the features that use it: file fetching and command output.
-                Some(Event::Channel(channel)) => channel.reject(PROHIBITED, "not served"),
+                Some(Event::Channel(channel)) => {
+                    // Fetching of files arrives with the feature that uses it.
+                    if let Some(unknown) = self.shared.jobs.take_channel(&self.client, channel) {
+                        unknown.reject(PROHIBITED, "not served");
+                    }
+                }
                 None => return,
             }
         }

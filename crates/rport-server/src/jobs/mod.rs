@@ -1,23 +1,47 @@
 //! Jobs: commands and scripts that clients run. Source: rest-api.md 13, wire-protocol.md 13.
 //!
-//! `request.rs` is what callers order, `check.rs`, `targets.rs` and `text.rs` what is made of it, `news.rs` what they
-//! hear while it runs.
+//! ```text
+//!  order ─▶ check, targets, text ─▶ store: waiting ─▶ table: whose turn ─▶ dispatch: run_cmd ─▶ store: started
+//!                                                       ▲                                          │
+//!             client connects, time passes (upkeep) ────┘    live ─▶ watchers ─▶ watch             ▼
+//!                                                                       ▲        cmd_result ─▶ results
+//!                                            cancel ─▶ ending ──────────┴───────────── store: ended
+//! ```
+//!
+//! The store is right, the table is quick: everything is on disk before a client, a caller or a watcher hears of it,
+//! and after a restart the table is made of what the store says. There is no task per job: one starts it, then nothing
+//! but a row and an entry of the table remains until its result comes.
 
-#[expect(dead_code, reason = "the dispatcher reads the rest")]
+mod audit;
+mod cancel;
 mod check;
+mod dispatch;
+mod ending;
+mod live;
 mod news;
 mod options;
+mod ordering;
+mod reading;
 mod request;
+mod results;
+mod table;
 mod targets;
-#[expect(dead_code, reason = "the dispatcher prepares texts")]
 mod text;
+mod upkeep;
 mod watch;
+mod watchers;
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rport_domain::access::client_not_found;
-use rport_domain::{ClientId, Error, Job, JobCounts, JobId, ListQuery, MultiJob, Page, Permission};
-use rport_runtime::Clock;
+use rport_domain::{ClientId, Error, Job, JobCounts, JobId, LibraryKind, MultiJob, Permission};
+use rport_protocol::ResultVerdict;
+use rport_protocol::channel::KIND_CMD_RESULT;
+use rport_runtime::{Clock, Tasks};
+use rport_store::{MultiJobExtras, StoreError};
+use rport_transport::IncomingChannel;
+use tokio::sync::Semaphore;
 
 pub use news::{JobNews, OutputStream};
 pub use options::JobsOptions;
@@ -25,7 +49,11 @@ pub use request::{Expiry, NewJob, NewMultiJob, ParameterValue};
 pub use watch::JobWatch;
 
 use crate::actor::Actor;
-use crate::clients::{Client, Registry};
+use crate::audit::Audit;
+use crate::clients::{Client, ClientLink, Registry};
+use crate::events::Events;
+use table::{Facts, Table};
+use watchers::Watchers;
 
 /// The job service. Cheap to clone.
 #[derive(Clone)]
@@ -34,9 +62,26 @@ pub struct Jobs {
 }
 
 struct Inner {
+    store: rport_store::Jobs,
     registry: Arc<Registry>,
+    events: Events,
+    audit: Audit,
     options: JobsOptions,
     clock: Clock,
+    tasks: Tasks,
+    table: Mutex<Table>,
+    watchers: Watchers,
+    small_results: Semaphore,
+    large_results: Semaphore,
+}
+
+/// What the service is built on.
+pub(crate) struct JobParts {
+    pub(crate) store: rport_store::Jobs,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) audit: Audit,
+    pub(crate) clock: Clock,
+    pub(crate) tasks: Tasks,
 }
 
 /// A multi-job as callers see it.
@@ -44,6 +89,8 @@ struct Inner {
 pub struct MultiJobView {
     /// The order.
     pub multi: MultiJob,
+    /// What is known beyond it.
+    pub extras: MultiJobExtras,
     /// How far it is. Counts all of its jobs.
     pub counts: JobCounts,
     /// Its newest jobs, at most 100, as far as the caller may access their clients.
@@ -51,196 +98,61 @@ pub struct MultiJobView {
 }
 
 impl Jobs {
-    pub(crate) fn new(registry: Arc<Registry>, options: JobsOptions, clock: Clock) -> Self {
-        let inner = Inner {
+    /// Takes up what an earlier run left, and looks after jobs from now on.
+    pub(crate) async fn start(options: JobsOptions, parts: JobParts) -> Result<Self, StoreError> {
+        let JobParts {
+            store,
             registry,
+            audit,
+            clock,
+            tasks,
+        } = parts;
+        let inner = Arc::new(Inner {
+            store,
+            events: registry.events().clone(),
+            registry,
+            audit,
             options,
             clock,
-        };
-        Self {
-            inner: Arc::new(inner),
+            tasks,
+            table: Mutex::default(),
+            watchers: Watchers::default(),
+            small_results: Semaphore::new(results::MAX_SMALL),
+            large_results: Semaphore::new(results::MAX_LARGE),
+        });
+        inner.resume().await?;
+        inner.tasks.spawn("jobs", inner.clone().keep_up());
+        Ok(Self { inner })
+    }
+
+    /// A client is connected now: what waited for it gets its turn.
+    pub(crate) fn connected(&self, client: &ClientId) {
+        let now = self.inner.clock.now();
+        let waited = self.inner.table.lock().connected(client, now);
+        if waited {
+            self.inner.pump();
         }
     }
 
-    /// Orders a job for one client and returns its id: when the client has started it or, with `queue_if_offline`, when
-    /// it is not connected and the job waits.
-    ///
-    /// The order is on disk before the client is asked. A caller that goes away takes nothing back.
-    ///
-    /// # Errors
-    /// `Forbidden`, `Invalid`; `NotFound` for a client that is unknown or, without `queue_if_offline`, not connected;
-    /// `ClientRefused` with the agent's words: the job is then kept as failed.
-    pub async fn run(&self, actor: &Actor, client: &ClientId, new: NewJob) -> Result<JobId, Error> {
-        check::permitted(actor, &new.order)?;
-        let client = self.inner.visible(actor, client)?;
-        check::content(&new.order)?;
-        let timeout = self.inner.options.default_timeout;
-        let checked = check::complete(new, timeout, self.inner.clock.now())?;
-        text::check(actor, &checked.order.command, std::slice::from_ref(&client.id)).await?;
-        if client.link().is_none() && !checked.queue {
-            return Err(not_active(&client.id));
+    /// Takes a result that came as a request.
+    pub(crate) async fn take_result(&self, client: &Arc<Client>, payload: &[u8]) -> ResultVerdict {
+        self.inner.take_result(client, payload).await
+    }
+
+    /// Takes a channel with output or a large result; gives back one of another kind.
+    pub(crate) fn take_channel(
+        &self,
+        client: &Arc<Client>,
+        channel: IncomingChannel,
+    ) -> Option<IncomingChannel> {
+        if channel.kind == KIND_CMD_RESULT {
+            self.inner.take_large_result(client, channel);
+        } else if let Some(stream) = live::stream(&channel.kind) {
+            live::open(&self.inner, client, channel, stream);
+        } else {
+            return Some(channel);
         }
-        Err(unfinished())
-    }
-
-    /// Orders a job for many clients and returns the id of the multi-job. Does not wait for any of them.
-    ///
-    /// # Errors
-    /// `Forbidden`, `Invalid`, `NotFound`.
-    pub async fn run_multi(&self, actor: &Actor, new: NewMultiJob) -> Result<JobId, Error> {
-        let id = JobId::from(uuid::Uuid::new_v4().to_string());
-        self.run_multi_as(actor, &id, new).await?;
-        Ok(id)
-    }
-
-    /// The same under an id that was chosen before. Schedules write it down first, so that after a kill they can look
-    /// whether the order was made; all of it is stored, or nothing.
-    ///
-    /// # Errors
-    /// As [`Self::run_multi`].
-    pub(crate) async fn run_multi_as(
-        &self,
-        actor: &Actor,
-        _id: &JobId,
-        new: NewMultiJob,
-    ) -> Result<(), Error> {
-        let (_clients, _checked) = self.judge_multi(actor, new).await?;
-        Err(unfinished())
-    }
-
-    /// Judges an order for many clients as [`Self::run_multi`] does, and returns the clients it is for.
-    ///
-    /// # Errors
-    /// As [`Self::run_multi`].
-    pub(crate) async fn check_multi(
-        &self,
-        actor: &Actor,
-        new: NewMultiJob,
-    ) -> Result<Vec<Arc<Client>>, Error> {
-        let (clients, _) = self.judge_multi(actor, new).await?;
-        Ok(clients)
-    }
-
-    async fn judge_multi(
-        &self,
-        actor: &Actor,
-        new: NewMultiJob,
-    ) -> Result<(Vec<Arc<Client>>, check::Checked), Error> {
-        let NewMultiJob {
-            job,
-            targets,
-            tags_given,
-            ..
-        } = new;
-        check::permitted(actor, &job.order)?;
-        if !job.order.is_script {
-            check::content(&job.order)?;
-        }
-        let clients = targets::resolve(&self.inner.registry, actor, &targets, tags_given)?;
-        check::content(&job.order)?;
-        let timeout = self.inner.options.default_timeout;
-        let checked = check::complete(job, timeout, self.inner.clock.now())?;
-        let ids: Vec<ClientId> = clients.iter().map(|client| client.id.clone()).collect();
-        text::check(actor, &checked.order.command, &ids).await?;
-        Ok((clients, checked))
-    }
-
-    /// Like [`Self::run_multi`], with somebody who hears everything from the start. Output is streamed whatever the
-    /// order says.
-    ///
-    /// # Errors
-    /// As [`Self::run_multi`].
-    pub async fn run_watched(&self, actor: &Actor, mut new: NewMultiJob) -> Result<(JobId, JobWatch), Error> {
-        new.job.stream = true;
-        let id = self.run_multi(actor, new).await?;
-        let watch = self.watch(actor, &id).await?;
-        Ok((id, watch))
-    }
-
-    /// Watches a job or a multi-job. What has ended already comes first.
-    ///
-    /// # Errors
-    /// `NotFound`, `Forbidden`.
-    pub async fn watch(&self, actor: &Actor, _id: &JobId) -> Result<JobWatch, Error> {
-        kinds(actor)?;
-        Err(unfinished())
-    }
-
-    /// Ends a job: one that waits is not started any more, one that runs is ended by its agent.
-    ///
-    /// # Errors
-    /// `NotFound`, `Forbidden`; `Conflict` when it has ended, or when its agent cannot end it.
-    pub async fn cancel(&self, actor: &Actor, client: &ClientId, _id: &JobId) -> Result<(), Error> {
-        kinds(actor)?;
-        self.inner.visible(actor, client)?;
-        Err(unfinished())
-    }
-
-    /// Ends a multi-job: no further job of it is started, and those that run are ended where that is possible. Returns
-    /// how far it is.
-    ///
-    /// # Errors
-    /// `NotFound`, `Forbidden`.
-    pub async fn cancel_multi(&self, actor: &Actor, _id: &JobId) -> Result<JobCounts, Error> {
-        kinds(actor)?;
-        Err(unfinished())
-    }
-
-    /// The jobs of a client, of the kinds the actor may run.
-    ///
-    /// # Errors
-    /// `NotFound`, `Forbidden`.
-    pub async fn list(
-        &self,
-        actor: &Actor,
-        client: &ClientId,
-        _query: &ListQuery,
-    ) -> Result<Page<Job>, Error> {
-        kinds(actor)?;
-        self.inner.visible(actor, client)?;
-        Err(unfinished())
-    }
-
-    /// One job of a client.
-    ///
-    /// # Errors
-    /// `NotFound`, also for a job of another client; `Forbidden`.
-    pub async fn get(&self, actor: &Actor, client: &ClientId, _id: &JobId) -> Result<Job, Error> {
-        kinds(actor)?;
-        self.inner.visible(actor, client)?;
-        Err(unfinished())
-    }
-
-    /// The actor's multi-jobs, of the kinds it may run; everybody's for administrators. Their `jobs` are left empty.
-    ///
-    /// # Errors
-    /// `Forbidden`.
-    pub async fn list_multi(&self, actor: &Actor, _query: &ListQuery) -> Result<Page<MultiJobView>, Error> {
-        kinds(actor)?;
-        Err(unfinished())
-    }
-
-    /// One multi-job with its newest jobs.
-    ///
-    /// # Errors
-    /// `NotFound`; `Forbidden` for others than its creator and administrators.
-    pub async fn get_multi(&self, actor: &Actor, _id: &JobId) -> Result<MultiJobView, Error> {
-        kinds(actor)?;
-        Err(unfinished())
-    }
-
-    /// The jobs of a multi-job, as far as the actor may access their clients.
-    ///
-    /// # Errors
-    /// As [`Self::get_multi`].
-    pub async fn list_jobs_of(
-        &self,
-        actor: &Actor,
-        _id: &JobId,
-        _query: &ListQuery,
-    ) -> Result<Page<Job>, Error> {
-        kinds(actor)?;
-        Err(unfinished())
+        None
     }
 }
 
@@ -252,16 +164,31 @@ impl Inner {
         actor.require_access(&client)?;
         Ok(client)
     }
+
+    /// Whether an actor who may see a job may see what happens on its client. One that was deleted is nobody's any
+    /// more.
+    fn may_see(&self, actor: &Actor, client: &ClientId) -> bool {
+        let client = self.registry.find(client);
+        client.is_none_or(|client| actor.may_access(&client))
+    }
+
+    /// The way to the client of a job, while it is connected.
+    fn link(&self, facts: &Facts) -> Option<ClientLink> {
+        self.registry.find(&facts.client)?.link()
+    }
+
+    /// Tells listeners of events that a job has changed.
+    fn tell_of(&self, id: &JobId, client: &ClientId, multi: Option<&JobId>, kind: LibraryKind) {
+        if let Some(client) = self.registry.find(client) {
+            self.events.job(id, multi, kind, &client);
+        }
+    }
 }
 
 /// The kinds of jobs an actor may see.
-fn kinds(actor: &Actor) -> Result<Vec<rport_domain::LibraryKind>, Error> {
-    use rport_domain::LibraryKind;
-    let kinds = [LibraryKind::Command, LibraryKind::Script];
-    let kinds: Vec<_> = kinds
-        .into_iter()
-        .filter(|kind| actor.permissions.contains(kind.permission()))
-        .collect();
+fn kinds(actor: &Actor) -> Result<Vec<LibraryKind>, Error> {
+    let mut kinds = vec![LibraryKind::Command, LibraryKind::Script];
+    kinds.retain(|kind| actor.permissions.contains(kind.permission()));
     if kinds.is_empty() {
         actor.require(Permission::Commands)?;
     }
@@ -272,6 +199,6 @@ fn not_active(client: &ClientId) -> Error {
     Error::not_found(format!("Active client with id=\"{client}\" not found."))
 }
 
-fn unfinished() -> Error {
-    Error::unavailable("jobs are not served by this build")
+fn job_not_found(id: &JobId) -> Error {
+    Error::not_found(format!("Job[id=\"{id}\"] not found."))
 }

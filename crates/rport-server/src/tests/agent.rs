@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
 use rport_protocol::Request;
 use rport_protocol::to_client::{
-    CheckPort, CheckPortReply, CheckTunnelAllowed, CheckTunnelAllowedReply, Ping, PutCapabilities,
+    AbortCmd, CheckPort, CheckPortReply, CheckTunnelAllowed, CheckTunnelAllowedReply, Ping, PutCapabilities,
+    RunCmd,
 };
 use rport_protocol::to_server::NewConnection;
 use rport_protocol::{Remote, ServerUrl, texts};
@@ -15,6 +17,7 @@ use rport_transport::{
     Link, LinkOptions, Reply, connect, dial,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
 
 use super::{PATIENCE, TestServer, soon};
 
@@ -31,6 +34,8 @@ pub(super) struct Behaviour {
     pub(super) ports_closed: AtomicBool,
     /// How often capabilities arrived.
     pub(super) capabilities: AtomicUsize,
+    /// Who serves `run_cmd` and `abort_cmd`.
+    pub(super) orders: Mutex<Option<mpsc::UnboundedSender<IncomingRequest>>>,
 }
 
 /// A logged-in agent. Everything a channel brings is sent back.
@@ -57,13 +62,23 @@ pub(super) async fn log_in(
     password: &str,
     tasks: &Tasks,
 ) -> Result<Link, HandshakeError> {
+    log_in_with(server, user, password, &LinkOptions::default(), tasks).await
+}
+
+async fn log_in_with(
+    server: &TestServer,
+    user: &str,
+    password: &str,
+    options: &LinkOptions,
+    tasks: &Tasks,
+) -> Result<Link, HandshakeError> {
     let url: ServerUrl = format!("http://{}", server.address).parse().expect("a URL");
     let stream = dial(&url, &DialOptions::default()).await.expect("dials");
     let credentials = AgentCredentials {
         user: user.into(),
         password: Secret::from(password),
     };
-    connect(stream, &credentials, None, &LinkOptions::default(), tasks).await
+    connect(stream, &credentials, None, options, tasks).await
 }
 
 impl Agent {
@@ -73,8 +88,21 @@ impl Agent {
     }
 
     pub(super) async fn log_in_as(server: &TestServer, user: &str, password: &str) -> Self {
+        Self::log_in_with(server, user, password, &LinkOptions::default()).await
+    }
+
+    /// Logs in as a Go agent does: without a sign that it is one of our own programs.
+    pub(super) async fn log_in_as_go(server: &TestServer) -> Self {
+        let options = LinkOptions {
+            anonymous: true,
+            ..LinkOptions::default()
+        };
+        Self::log_in_with(server, "rport", "s3cret", &options).await
+    }
+
+    async fn log_in_with(server: &TestServer, user: &str, password: &str, options: &LinkOptions) -> Self {
         let tasks = Tasks::new();
-        let link = soon("login", log_in(server, user, password, &tasks))
+        let link = soon("login", log_in_with(server, user, password, options, &tasks))
             .await
             .expect("logs in");
         let behaviour = Arc::<Behaviour>::default();
@@ -157,6 +185,11 @@ fn answer(request: IncomingRequest, behaviour: &Behaviour) {
                 "connection refused".to_owned()
             };
             request.succeed(CheckPort::encode_reply(&CheckPortReply { open, err_msg }));
+        }
+        RunCmd::NAME | AbortCmd::NAME => {
+            if let Some(orders) = &*behaviour.orders.lock() {
+                let _ = orders.send(request);
+            }
         }
         _ => drop(request),
     }

@@ -4,6 +4,7 @@ mod agent;
 mod agents;
 mod audit;
 mod client_auth;
+mod jobs;
 mod listener;
 mod liveness;
 mod login;

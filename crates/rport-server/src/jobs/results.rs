@@ -1,0 +1,243 @@
+//! Results that agents report. Source: wire-protocol.md 13.4.
+//!
+//! Nothing an agent says is believed but about its own jobs. A result counts once; it is acknowledged when it is on
+//! disk. Results too large for a request come through a channel, a few at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rport_domain::{JobId, JobStatus};
+use rport_protocol::to_server::CmdResult;
+use rport_protocol::{Job as WireJob, Request, ResultVerdict, texts};
+use rport_store::{Finish, FinishedJob};
+use rport_transport::{Channel, IncomingChannel};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::Inner;
+use super::audit;
+use crate::clients::Client;
+
+/// Largest result in bytes of its JSON. The default `send_back_limit` of 4 MiB per stream makes 48 MiB at worst.
+const MAX_RESULT: usize = 50 << 20;
+/// Most large results in memory at a time.
+pub(super) const MAX_LARGE: usize = 3;
+/// Most small results in memory at a time.
+pub(super) const MAX_SMALL: usize = 128;
+/// Results above this size are decoded where it disturbs nobody.
+const LARGE: usize = 1 << 20;
+/// How long an agent may be silent in the middle of a large result.
+const SILENCE: Duration = Duration::from_secs(20);
+/// How long a large result may take; our agents give up after the same time.
+const LARGE_LIMIT: Duration = Duration::from_secs(600);
+/// How long readers of live output may take to tell what has arrived before the result.
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+/// Longest error of a client that is kept, in bytes.
+const MAX_ERROR: usize = 16 << 10;
+
+/// What an agent sent in place of a result.
+#[derive(Debug, thiserror::Error)]
+enum BadResult {
+    #[error("the result cannot be read: {0}")]
+    Unreadable(String),
+    #[error("the result is larger than {MAX_RESULT} bytes")]
+    TooLarge,
+    #[error("{0:?} is not how a job ends")]
+    NotFinal(String),
+}
+
+impl Inner {
+    /// Takes a result that came as a request.
+    pub(super) async fn take_result(self: &Arc<Self>, client: &Arc<Client>, payload: &[u8]) -> ResultVerdict {
+        // Never closed.
+        let _turn = self.small_results.acquire().await;
+        match CmdResult::decode(payload) {
+            Ok(CmdResult(job)) => self.store_result(client, job).await,
+            Err(error) => refused(client, &BadResult::Unreadable(error.to_string())),
+        }
+    }
+
+    /// Takes a result through a channel. Waits, without an answer to the agent, until there is room for it.
+    pub(super) fn take_large_result(self: &Arc<Self>, client: &Arc<Client>, channel: IncomingChannel) {
+        let (inner, client) = (self.clone(), client.clone());
+        let stop = self.tasks.soft();
+        self.tasks.spawn("large_result", async move {
+            stop.run_until_cancelled(inner.receive(&client, channel)).await;
+        });
+    }
+
+    async fn receive(self: &Arc<Self>, client: &Arc<Client>, channel: IncomingChannel) {
+        let id = JobId::new(String::from_utf8_lossy(&channel.extra).as_ref());
+        // Large things are not taken for jobs nobody ordered.
+        match self.store.find(&id).await {
+            Ok(Some(job)) if job.client_id == client.id => {}
+            Ok(_) => {
+                tracing::warn!(client.id = %client.id, job.id = %id, "result of a job of somebody else refused");
+                let _ = answer(channel.accept(), &foreign()).await;
+                return;
+            }
+            Err(error) => {
+                let _ = answer(channel.accept(), &later(&error)).await;
+                return;
+            }
+        }
+        let _turn = self.large_results.acquire().await;
+        let mut channel = channel.accept();
+        let mut payload = Vec::new();
+        let reading = timeout(LARGE_LIMIT, read(&mut channel, &mut payload)).await;
+        let verdict = match reading {
+            Ok(Ok(true)) => self.decode_large(client, payload).await,
+            Ok(Ok(false)) => refused(client, &BadResult::TooLarge),
+            // The agent has gone, or sends nothing any more. It tries again.
+            Ok(Err(_)) | Err(_) => {
+                tracing::info!(client.id = %client.id, job.id = %id, "a large result broke off");
+                return;
+            }
+        };
+        if let ResultVerdict::Refused(reason) = &verdict
+            && !reason.starts_with(texts::TRY_LATER_PREFIX)
+        {
+            // The agent gives it up, so nothing else will come.
+            let error = format!("its result was refused: {reason}");
+            self.end(std::slice::from_ref(&id), JobStatus::Unknown, &error)
+                .await;
+        }
+        let _ = answer(channel, &verdict).await;
+    }
+
+    async fn decode_large(self: &Arc<Self>, client: &Arc<Client>, payload: Vec<u8>) -> ResultVerdict {
+        let decoded = if payload.len() > LARGE {
+            let decoding = self
+                .tasks
+                .spawn_blocking("decode_result", move || CmdResult::decode(&payload));
+            match decoding.await {
+                Ok(decoded) => decoded,
+                Err(error) => return ResultVerdict::Refused(format!("{} {error}", texts::TRY_LATER_PREFIX)),
+            }
+        } else {
+            CmdResult::decode(&payload)
+        };
+        match decoded {
+            Ok(CmdResult(job)) => self.store_result(client, job).await,
+            Err(error) => refused(client, &BadResult::Unreadable(error.to_string())),
+        }
+    }
+
+    async fn store_result(self: &Arc<Self>, client: &Arc<Client>, job: WireJob) -> ResultVerdict {
+        let mut finished = match finished(job, self.clock.now_local()) {
+            Ok(finished) => finished,
+            Err(error) => return refused(client, &error),
+        };
+        let id = finished.id.clone();
+        let mut flushed = Vec::new();
+        {
+            let table = self.table.lock();
+            if let Some(open) = table.get(&id).filter(|open| open.facts.client == client.id) {
+                if let Some(user) = &open.cancelled_by
+                    && finished.status != JobStatus::Successful
+                {
+                    finished.status = JobStatus::Failed;
+                    finished.error = cancelled_by(user.as_str());
+                }
+                finished.result = finished.result.map(|result| open.hidden.redact_result(result));
+                flushed = open.readers.flush();
+            }
+        }
+        let job = match self.store.finish(&client.id, finished).await {
+            Ok(Finish::Stored(job)) => job,
+            Ok(Finish::Repeated) => {
+                // Its end was told when it came first.
+                self.forget(&id);
+                return ResultVerdict::Stored;
+            }
+            Ok(Finish::Foreign) => {
+                tracing::warn!(client.id = %client.id, job.id = %id, "result of a job of somebody else refused");
+                return foreign();
+            }
+            Err(error) => {
+                tracing::error!(client.id = %client.id, job.id = %id, %error, "a result was not stored");
+                return later(&error);
+            }
+        };
+        tracing::info!(client.id = %client.id, job.id = %id, job.status = %job.status, "result stored");
+        // Output that came before the result is told before it.
+        let flushing = futures_util::future::join_all(flushed);
+        let _ = timeout(FLUSH_LIMIT, flushing).await;
+        self.ended(&job, true);
+        if let Some(record) = client.record() {
+            let action = audit::done(&job.order);
+            let address = record.details.address.parse().unwrap_or(audit::NOWHERE);
+            let summary = json!({ "jid": job.id, "status": job.status.as_str(), "error": job.error });
+            self.audit
+                .record_client(None, address, action, job.id.as_str(), &record, summary)
+                .await;
+        }
+        ResultVerdict::Stored
+    }
+}
+
+/// The error of a job that a user ended.
+pub(super) fn cancelled_by(user: &str) -> String {
+    format!("cancelled by {user}")
+}
+
+/// Reads a result; `false` if it is too large.
+async fn read(channel: &mut Channel, payload: &mut Vec<u8>) -> std::io::Result<bool> {
+    loop {
+        let reading = timeout(SILENCE, channel.read_buf(payload)).await;
+        match reading.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?? {
+            0 if payload.is_empty() => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            0 => return Ok(true),
+            _ if payload.len() > MAX_RESULT => return Ok(false),
+            _ => {}
+        }
+    }
+}
+
+async fn answer(mut channel: Channel, verdict: &ResultVerdict) -> std::io::Result<()> {
+    let writing = async {
+        channel.write_all(&verdict.encode()).await?;
+        channel.shutdown().await
+    };
+    timeout(SILENCE, writing).await.unwrap_or(Ok(()))
+}
+
+/// Makes what is stored of what an agent reports. The order in it is not looked at: the record has it.
+fn finished(job: WireJob, now: chrono::DateTime<chrono::FixedOffset>) -> Result<FinishedJob, BadResult> {
+    let status: Option<JobStatus> = job.status.parse().ok();
+    let status = status
+        .filter(|status| status.is_final())
+        .ok_or_else(|| BadResult::NotFinal(job.status.chars().take(40).collect()))?;
+    let mut error = job.error;
+    error.truncate(error.floor_char_boundary(MAX_ERROR));
+    Ok(FinishedJob {
+        id: job.jid.into(),
+        status,
+        pid: job.pid,
+        started_at: job.started_at.non_zero(),
+        finished_at: job
+            .finished_at
+            .and_then(rport_protocol::GoTime::non_zero)
+            .unwrap_or(now),
+        error,
+        result: Some(job.result.unwrap_or_default()),
+    })
+}
+
+fn refused(client: &Client, error: &BadResult) -> ResultVerdict {
+    tracing::warn!(client.id = %client.id, %error, "a result was refused");
+    ResultVerdict::Refused(error.to_string())
+}
+
+fn foreign() -> ResultVerdict {
+    ResultVerdict::Refused("this client was not asked to run such a job".to_owned())
+}
+
+fn later(error: &rport_store::StoreError) -> ResultVerdict {
+    tracing::debug!(%error, "a result has to come again");
+    ResultVerdict::Refused(format!(
+        "{} the server cannot store it at present",
+        texts::TRY_LATER_PREFIX
+    ))
+}
