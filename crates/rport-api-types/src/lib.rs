@@ -19,6 +19,7 @@ pub mod library;
 pub mod login;
 pub mod me;
 pub mod plus;
+pub mod schedule;
 pub mod second_factor;
 pub mod sso;
 pub mod status;

@@ -20,8 +20,8 @@ use crate::layers::{
 use crate::routes::metrics::MetricsPage;
 use crate::routes::{
     api_tokens, attributes, auditlog, auth, client_groups, clients, clients_auth, docs, library, login, me,
-    metrics, openapi, plus, second_factor, sessions, sso, status, stored_tunnels, tunnels, user_groups,
-    users, vault,
+    metrics, openapi, plus, schedules, second_factor, sessions, sso, status, stored_tunnels, tunnels,
+    user_groups, users, vault,
 };
 use crate::state::ApiState;
 use crate::static_files::StaticFiles;
@@ -50,6 +50,7 @@ use crate::ws;
         (name = "auditlog", description = "Who did what."),
         (name = "library", description = "Commands and scripts that are kept for later."),
         (name = "vault", description = "Values that are kept encrypted."),
+        (name = "schedules", description = "Orders that are made again and again."),
         (name = "tunnels", description = "Ports of the server that lead to a client."),
     ),
 )]
@@ -146,6 +147,10 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(routes!(vault::unlock, vault::lock))
         .routes(routes!(vault::list, vault::add))
         .routes(routes!(vault::get, vault::change, vault::delete))
+        .routes(routes!(schedules::list, schedules::add))
+        .routes(routes!(schedules::get, schedules::change, schedules::delete))
+        .routes(routes!(schedules::executions))
+        .routes(routes!(schedules::run))
         .routes(routes!(tunnels::open))
         .routes(routes!(tunnels::close))
         .routes(routes!(tunnels::set_acl))

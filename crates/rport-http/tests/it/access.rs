@@ -418,6 +418,27 @@ const ROWS: &[Row] = &[
     row("get_vault_value", Method::GET, "/vault/1", 401, 409, 409),
     row("change_vault_value", Method::PUT, "/vault/1", 401, 409, 409),
     row("delete_vault_value", Method::DELETE, "/vault/1", 401, 409, 409),
+    row("list_schedules", Method::GET, "/schedules", 401, 200, 200),
+    row("add_schedule", Method::POST, "/schedules", 401, 403, 201),
+    row("get_schedule", Method::GET, "/schedules/none", 401, 404, 404),
+    row("change_schedule", Method::PUT, "/schedules/none", 401, 404, 404),
+    row(
+        "delete_schedule",
+        Method::DELETE,
+        "/schedules/none",
+        401,
+        404,
+        404,
+    ),
+    row(
+        "list_schedule_executions",
+        Method::GET,
+        "/schedules/none/executions",
+        401,
+        404,
+        404,
+    ),
+    row("run_schedule", Method::POST, "/schedules/none/run", 401, 404, 404),
     row(
         "open_tunnel",
         Method::PUT,
@@ -488,6 +509,9 @@ async fn callers_get_what_they_may() {
                 "add_library_script" | "change_library_script" => r#"{"name":"n","script":"s"}"#,
                 "init_vault" | "unlock_vault" => r#"{"password":"geheim"}"#,
                 "add_vault_value" | "change_vault_value" => r#"{"key":"k","value":"v","type":"text"}"#,
+                "add_schedule" | "change_schedule" => {
+                    r#"{"schedule":"@daily","type":"command","command":"id","client_ids":["open","shut"]}"#
+                }
                 _ => "",
             };
             sent(request.body(body)).await.status().as_u16()
