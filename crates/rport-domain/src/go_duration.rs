@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Parses a Go duration. A sign is allowed, so that callers can tell "negative" from "not a duration".
 ///
 /// `None` means that the text is no duration or does not fit; `Some(Err(_))` holds the amount of a negative one.
-pub(crate) fn parse(text: &str) -> Option<Result<Duration, Duration>> {
+pub fn parse(text: &str) -> Option<Result<Duration, Duration>> {
     let (text, negative) = match text.strip_prefix('-') {
         Some(rest) => (rest, true),
         None => (text.strip_prefix('+').unwrap_or(text), false),

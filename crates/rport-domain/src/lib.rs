@@ -51,6 +51,7 @@ pub use client_tag::{CLIENT_TAG_FIELDS, CLIENT_TAG_LIST, ClientTag};
 pub use client_view::{CLIENT_FIELDS, CLIENT_LIST, ClientView};
 pub use error::{Error, Kind, Result};
 pub use glob::Glob;
+pub use go_duration::parse as parse_go_duration;
 pub use ids::{
     ApiSessionId, ClientAuthId, ClientGroupId, ClientId, ConnectionId, JobId, LibraryId, ScheduleId,
     StoredTunnelId, TunnelId, UserName, VaultValueId,
@@ -67,11 +68,7 @@ pub use list::{Fields, ListQuery, Page};
 pub use password_rules::PasswordRules;
 pub use permission::{Permission, Permissions, UnknownPermission};
 pub use port_set::{PortSet, PortSetError};
-pub use schedule::{
-    LastExecution, MAX_SCHEDULES, MissedRuns, NewSchedule, Origin, RunOutcome, SCHEDULE_LIST,
-    SCHEDULE_RUN_LIST, Schedule, ScheduleDefinition, ScheduleExtras, ScheduleParameter, ScheduleRun,
-    Timetable, TimetableError, UnknownMissedRuns, UnknownRunOutcome, WallClock, schedule_not_found,
-};
+pub use schedule::{Origin, Timetable, TimetableError, WallClock};
 pub use send_to::SendToRule;
 pub use stored_tunnel::{
     MAX_STORED_TUNNELS, STORED_TUNNEL_LIST, StoredTunnel, TunnelDefinition, stored_tunnel_not_found,

@@ -65,10 +65,15 @@ impl IntoResponse for ApiError {
         if error.kind == Kind::Banned {
             return compat::banned();
         }
-        log(&error);
-        let errors = error.items().map(FailureItem::from).collect();
-        answer::json(status(error.kind), &Failure { errors })
+        answer::json(status(error.kind), &failure(&error))
     }
+}
+
+/// What the caller hears; the cause goes to the log.
+pub(crate) fn failure(error: &Error) -> Failure {
+    log(error);
+    let errors = error.items().map(FailureItem::from).collect();
+    Failure { errors }
 }
 
 impl From<&Error> for FailureItem {

@@ -14,6 +14,7 @@ mod compat;
 mod ctx;
 mod error;
 mod go_json;
+mod job_order;
 mod layers;
 mod list_query;
 mod metrics_names;

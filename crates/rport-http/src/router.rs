@@ -19,9 +19,9 @@ use crate::layers::{
 };
 use crate::routes::metrics::MetricsPage;
 use crate::routes::{
-    api_tokens, attributes, auditlog, auth, client_groups, clients, clients_auth, docs, library, login, me,
-    metrics, openapi, plus, schedules, second_factor, sessions, sso, status, stored_tunnels, tunnels,
-    user_groups, users, vault,
+    api_tokens, attributes, auditlog, auth, client_commands, client_groups, clients, clients_auth, commands,
+    docs, library, login, me, metrics, openapi, plus, scripts, second_factor, sessions, sso, status,
+    stored_tunnels, tunnels, user_groups, users, vault,
 };
 use crate::state::ApiState;
 use crate::static_files::StaticFiles;
@@ -48,9 +48,9 @@ use crate::ws;
         (name = "stored-tunnels", description = "Saved tunnel definitions."),
         (name = "clients-auth", description = "What agents log in with."),
         (name = "auditlog", description = "Who did what."),
+        (name = "jobs", description = "Commands and scripts that clients run."),
         (name = "library", description = "Commands and scripts that are kept for later."),
         (name = "vault", description = "Values that are kept encrypted."),
-        (name = "schedules", description = "Orders that are made again and again."),
         (name = "tunnels", description = "Ports of the server that lead to a client."),
     ),
 )]
@@ -147,10 +147,18 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(routes!(vault::unlock, vault::lock))
         .routes(routes!(vault::list, vault::add))
         .routes(routes!(vault::get, vault::change, vault::delete))
-        .routes(routes!(schedules::list, schedules::add))
-        .routes(routes!(schedules::get, schedules::change, schedules::delete))
-        .routes(routes!(schedules::executions))
-        .routes(routes!(schedules::run))
+        .routes(routes!(client_commands::list, client_commands::run))
+        .routes(routes!(client_commands::get))
+        .routes(routes!(client_commands::cancel))
+        .routes(routes!(scripts::run_on_client))
+        .routes(routes!(commands::list, commands::run))
+        .routes(routes!(commands::get))
+        .routes(routes!(commands::list_jobs))
+        .routes(routes!(commands::cancel))
+        .routes(routes!(scripts::run))
+        .routes(routes!(ws::jobs::commands))
+        .routes(routes!(ws::jobs::scripts))
+        .routes(routes!(ws::jobs::job))
         .routes(routes!(tunnels::open))
         .routes(routes!(tunnels::close))
         .routes(routes!(tunnels::set_acl))

@@ -1,27 +1,18 @@
 //! `/ws/events`: what happens to clients and tunnels.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use rport_api_types::event::EventMessage;
-use rport_server::{Actor, Heard, Listener, Login};
-use tokio::time::{MissedTickBehavior, interval, timeout};
-use tokio_util::sync::CancellationToken;
+use rport_server::{Actor, Heard, Listener};
 
 use super::auth::{PROTOCOL, WsCtx};
+use super::session::{self, End, Session, send};
 use crate::compat;
 use crate::error::Failure;
 use crate::state::ApiState;
 
-/// How often the session is looked at besides the moments when one was ended somewhere.
-const RECHECK: Duration = Duration::from_secs(5);
-/// How often a silent reader is asked whether it is there; one that did not answer until the next time is gone.
-const PING: Duration = Duration::from_secs(20);
-/// How long a frame may take to go out.
-const SEND_LIMIT: Duration = Duration::from_secs(10);
 /// Longest frame a reader may send. Nothing is expected of it.
 const LONGEST: usize = 4096;
 
@@ -49,96 +40,43 @@ pub(crate) async fn events(
         return compat::no_websocket();
     };
     // Before the answer, so that nothing is missed from the moment the caller has it.
-    let reader = Reader {
-        listener: ctx.server.events().listen(),
-        login: ctx.login,
-        actor: ctx.actor,
-        stop: state.tasks().soft(),
-    };
-    let tasks = state.tasks().clone();
+    let listener = ctx.server.events().listen();
+    let (tasks, stop) = (state.tasks().clone(), state.tasks().soft());
     upgrade
         .max_message_size(LONGEST)
         .max_frame_size(LONGEST)
         .protocols([PROTOCOL])
-        .on_upgrade(async move |socket| {
-            let _ = tasks.spawn("ws-events", reader.run(socket)).await;
+        .on_upgrade(async move |mut socket| {
+            let mut session = Session::new(ctx.login, stop);
+            let reading = async move {
+                let end = tell(listener, &mut session, ctx.actor, &mut socket).await;
+                session::close(socket, end).await;
+            };
+            let _ = tasks.spawn("ws-events", reading).await;
         })
 }
 
-/// One reader of events.
-struct Reader {
-    listener: Listener,
-    login: Login,
-    actor: Actor,
-    stop: CancellationToken,
-}
-
-impl Reader {
-    async fn run(mut self, mut socket: WebSocket) {
-        let reason = self.serve(&mut socket).await;
-        if let Some((code, text)) = reason {
-            let frame = CloseFrame {
-                code,
-                reason: text.into(),
-            };
-            let _ = timeout(SEND_LIMIT, socket.send(Message::Close(Some(frame)))).await;
-        }
-    }
-
-    /// Serves until there is a reason to end, which is told to the reader, or the reader is gone (`None`).
-    async fn serve(&mut self, socket: &mut WebSocket) -> Option<(u16, &'static str)> {
-        let mut changes = self.login.changes();
-        let every = |period| {
-            let mut tick = interval(period);
-            tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            tick
+/// Tells until there is a reason to end.
+async fn tell(
+    mut listener: Listener,
+    session: &mut Session,
+    mut actor: Actor,
+    socket: &mut WebSocket,
+) -> End {
+    loop {
+        let turn = tokio::select! {
+            turn = session.wait(socket) => turn,
+            heard = listener.next(&actor) => match heard {
+                Some(heard) => match send(socket, shown(heard)).await {
+                    Ok(()) => continue,
+                    Err(end) => return end,
+                },
+                None => return None,
+            },
         };
-        let (mut recheck, mut ping) = (every(RECHECK), every(PING));
-        let mut is_there = true;
-        loop {
-            let message = tokio::select! {
-                () = self.stop.cancelled() => return Some((close_code::AWAY, "the server stops")),
-                heard = self.listener.next(&self.actor) => shown(heard?),
-                frame = socket.recv() => match frame? {
-                    Ok(Message::Close(_)) | Err(_) => return None,
-                    Ok(_) => {
-                        is_there = true;
-                        continue;
-                    }
-                },
-                _ = changes.changed() => match self.look_again().await {
-                    Some(reason) => return Some(reason),
-                    None => continue,
-                },
-                _ = recheck.tick() => match self.look_again().await {
-                    Some(reason) => return Some(reason),
-                    None => continue,
-                },
-                _ = ping.tick() => {
-                    if !std::mem::take(&mut is_there) {
-                        return None;
-                    }
-                    Message::Ping(Default::default())
-                }
-            };
-            if !matches!(timeout(SEND_LIMIT, socket.send(message)).await, Ok(Ok(()))) {
-                return None;
-            }
-        }
-    }
-
-    /// Looks whether the reader may still listen, and what to.
-    async fn look_again(&mut self) -> Option<(u16, &'static str)> {
-        match self.login.refreshed(&self.actor).await {
-            Ok(Some(actor)) => {
-                self.actor = actor;
-                None
-            }
-            Ok(None) => Some((close_code::POLICY, "the session has ended")),
-            Err(error) => {
-                tracing::warn!(%error, "a reader of events is cut off, its session cannot be looked at");
-                Some((close_code::AGAIN, "please connect again"))
-            }
+        // Nothing is expected of the reader.
+        if let Err(end) = session.handle(turn, &mut actor, socket).await {
+            return end;
         }
     }
 }

@@ -2,3 +2,5 @@
 
 mod auth;
 pub(crate) mod events;
+pub(crate) mod jobs;
+mod session;

@@ -46,13 +46,17 @@ impl Need {
             ] => Self::Nothing,
             ["logout" | "verify-2fa"] => Self::Token,
             ["me", "session", ..] => Self::Token,
+            ["ws", "commands" | "scripts" | "jobs", ..]
+            | ["clients", _, "commands" | "scripts", ..]
+            | ["commands" | "scripts", ..] => Self::Permission,
             ["me" | "status" | "client-tags" | "ws", ..] => Self::Login,
             ["users" | "user-groups" | "clients-auth", ..] => Self::Admin,
             ["client-groups", ..] if reads => Self::Login,
             ["client-groups", ..] => Self::Admin,
             ["clients", _, "acl" | "client-auth"] => Self::Admin,
-            ["clients", _, "tunnels" | "stored-tunnels", ..]
-            | ["tunnels" | "auditlog" | "library" | "schedules", ..] => Self::Permission,
+            ["clients", _, "tunnels" | "stored-tunnels", ..] | ["tunnels" | "auditlog" | "library", ..] => {
+                Self::Permission
+            }
             ["vault-admin", ..] if !reads => Self::Admin,
             ["vault" | "vault-admin", ..] => Self::Permission,
             ["clients", _, "attributes"] | ["clients"] | ["clients", _] => Self::Login,
