@@ -22,6 +22,7 @@ pub mod login;
 pub mod me;
 pub mod multi_job;
 pub mod plus;
+pub mod schedule;
 pub mod second_factor;
 pub mod sso;
 pub mod status;

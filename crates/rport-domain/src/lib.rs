@@ -68,7 +68,11 @@ pub use list::{Fields, ListQuery, Page};
 pub use password_rules::PasswordRules;
 pub use permission::{Permission, Permissions, UnknownPermission};
 pub use port_set::{PortSet, PortSetError};
-pub use schedule::{Origin, Timetable, TimetableError, WallClock};
+pub use schedule::{
+    LastExecution, MAX_SCHEDULES, MissedRuns, NewSchedule, Origin, RunOutcome, SCHEDULE_LIST,
+    SCHEDULE_RUN_LIST, Schedule, ScheduleDefinition, ScheduleExtras, ScheduleParameter, ScheduleRun,
+    Timetable, TimetableError, UnknownMissedRuns, UnknownRunOutcome, WallClock, schedule_not_found,
+};
 pub use send_to::SendToRule;
 pub use stored_tunnel::{
     MAX_STORED_TUNNELS, STORED_TUNNEL_LIST, StoredTunnel, TunnelDefinition, stored_tunnel_not_found,

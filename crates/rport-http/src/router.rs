@@ -20,8 +20,8 @@ use crate::layers::{
 use crate::routes::metrics::MetricsPage;
 use crate::routes::{
     api_tokens, attributes, auditlog, auth, client_commands, client_groups, clients, clients_auth, commands,
-    docs, library, login, me, metrics, openapi, plus, scripts, second_factor, sessions, sso, status,
-    stored_tunnels, tunnels, user_groups, users, vault,
+    docs, library, login, me, metrics, openapi, plus, schedules, scripts, second_factor, sessions, sso,
+    status, stored_tunnels, tunnels, user_groups, users, vault,
 };
 use crate::state::ApiState;
 use crate::static_files::StaticFiles;
@@ -51,6 +51,7 @@ use crate::ws;
         (name = "jobs", description = "Commands and scripts that clients run."),
         (name = "library", description = "Commands and scripts that are kept for later."),
         (name = "vault", description = "Values that are kept encrypted."),
+        (name = "schedules", description = "Orders that are made again and again."),
         (name = "tunnels", description = "Ports of the server that lead to a client."),
     ),
 )]
@@ -147,6 +148,10 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(routes!(vault::unlock, vault::lock))
         .routes(routes!(vault::list, vault::add))
         .routes(routes!(vault::get, vault::change, vault::delete))
+        .routes(routes!(schedules::list, schedules::add))
+        .routes(routes!(schedules::get, schedules::change, schedules::delete))
+        .routes(routes!(schedules::executions))
+        .routes(routes!(schedules::run))
         .routes(routes!(client_commands::list, client_commands::run))
         .routes(routes!(client_commands::get))
         .routes(routes!(client_commands::cancel))

@@ -69,6 +69,11 @@ impl Clock {
         }
     }
 
+    /// Whether local time is UTC because this is a manual clock, rather than the machine's own.
+    pub fn lives_in_utc(&self) -> bool {
+        matches!(self.0, Source::Manual(_))
+    }
+
     /// A monotonic instant for measuring spans of time. It follows tokio's paused time in tests.
     pub fn instant(&self) -> Instant {
         match &self.0 {

@@ -24,6 +24,7 @@ mod login;
 mod metrics_names;
 mod options;
 mod safe_write;
+mod schedules;
 mod server;
 mod stored_tunnels;
 mod tunnels;
@@ -60,6 +61,7 @@ pub use options::{
 };
 pub use rport_domain::client_address;
 pub use rport_store::{ApiSession, ApiToken};
+pub use schedules::{ScheduleView, Schedules};
 pub use server::{Parts, Server};
 pub use stored_tunnels::StoredTunnels;
 pub use tunnels::{ClientTunnel, Tunnels};

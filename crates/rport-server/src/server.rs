@@ -23,6 +23,7 @@ use crate::jobs::{JobParts, Jobs};
 use crate::library::Library;
 use crate::login::{Bans, Login, LoginParts, Sso, Waits};
 use crate::options::Options;
+use crate::schedules::{self, Schedules};
 use crate::stored_tunnels::StoredTunnels;
 use crate::tunnels::Tunnels;
 use crate::users::{self, Passwords, Users};
@@ -64,6 +65,7 @@ struct Inner {
     audit_logs: AuditLogs,
     library: Library,
     vault: Vault,
+    schedules: Schedules,
     about: AboutService,
     store: Store,
     tasks: Tasks,
@@ -182,6 +184,15 @@ impl Server {
             tasks: tasks.clone(),
         };
         let jobs = Jobs::start(options.jobs, parts).await?;
+        let schedules = Schedules::start(schedules::Needs {
+            store: &store,
+            jobs: jobs.clone(),
+            login: login.clone(),
+            audit: audit.clone(),
+            clock: clock.clone(),
+            tasks: &tasks,
+        });
+        let schedules = schedules.await?;
         let sessions = Sessions::new(Shared {
             registry: registry.clone(),
             tunnels: tunnels.clone(),
@@ -257,6 +268,7 @@ impl Server {
             audit_logs,
             library,
             vault,
+            schedules,
             about,
             store,
             tasks,
@@ -311,6 +323,11 @@ impl Server {
     /// Commands and scripts that are kept for later.
     pub fn library(&self) -> &Library {
         &self.inner.library
+    }
+
+    /// Orders that are made again and again.
+    pub fn schedules(&self) -> &Schedules {
+        &self.inner.schedules
     }
 
     /// Single sign-on; `None` when it is off.

@@ -29,6 +29,7 @@ mod list;
 mod migrations;
 mod operator_db;
 mod operator_extras;
+mod schedules;
 mod store;
 mod stored_tunnels;
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub use jobs::{
 pub use library::{Library, LibraryWrite};
 pub use operator_db::{DatabaseOptions, DatabaseServer, TableError};
 pub use operator_extras::{OperatorExtras, SessionToken};
+pub use schedules::{Claim, ScheduleProgress, Schedules};
 pub use store::{Store, StoreOptions};
 pub use stored_tunnels::StoredTunnels;
 pub use user_table::{UserTable, UserTableNames};

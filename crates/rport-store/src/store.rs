@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::error::StoreError;
 use crate::{
     ApiSessions, ApiTokens, AuditLog, ClientAuthExtras, ClientGroups, Clients, Jobs, Library, OperatorExtras,
-    StoredTunnels, Vault,
+    Schedules, StoredTunnels, Vault,
 };
 
 /// Where and how the files are kept.
@@ -32,6 +32,7 @@ pub struct Store {
     library: Library,
     jobs: Jobs,
     vault: Vault,
+    schedules: Schedules,
 }
 
 impl Store {
@@ -42,6 +43,7 @@ impl Store {
     pub fn open(options: &StoreOptions) -> Result<Self, StoreError> {
         let clients = Clients::open(options)?;
         let operator_extras = OperatorExtras::open(options)?;
+        let jobs = Jobs::open(options)?;
         Ok(Self {
             stored_tunnels: clients.stored_tunnels(),
             clients,
@@ -52,7 +54,8 @@ impl Store {
             client_auth_extras: ClientAuthExtras::open(options)?,
             audit_log: AuditLog::open(options)?,
             library: Library::open(options)?,
-            jobs: Jobs::open(options)?,
+            schedules: jobs.schedules(),
+            jobs,
             vault: Vault::open(options)?,
         })
     }
@@ -110,6 +113,11 @@ impl Store {
     /// Encrypted values, `vault.sqlite.db`, a file that comes with the first of them.
     pub fn vault(&self) -> &Vault {
         &self.vault
+    }
+
+    /// Orders that are made again and again, in `jobs.db` too.
+    pub fn schedules(&self) -> &Schedules {
+        &self.schedules
     }
 
     /// Waits until all accepted writes are on disk and closes the files for writing. Call it last at shutdown.

@@ -17,7 +17,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Datelike, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, DurationRound, FixedOffset, Offset, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::line::Line;
@@ -107,6 +107,14 @@ impl Timetable {
         self.zone.map(Tz::name)
     }
 
+    /// An instant as the clock of the zone shows it.
+    pub fn shown(&self, instant: DateTime<Utc>, origin: Origin<'_>) -> DateTime<FixedOffset> {
+        let offset = self.clock(origin).shows(instant) - instant.naive_utc();
+        let seconds = i32::try_from(offset.num_seconds()).ok();
+        let offset = seconds.and_then(FixedOffset::east_opt);
+        instant.with_timezone(&offset.unwrap_or_else(|| Utc.fix()))
+    }
+
     /// The first due time after an instant. `None` when there is none before the year 9000.
     pub fn next_after(&self, after: DateTime<Utc>, origin: Origin<'_>) -> Option<DateTime<Utc>> {
         if !YEARS.contains(&after.year()) {
@@ -118,13 +126,15 @@ impl Timetable {
         }
     }
 
-    /// The next due times after an instant, `count` of them.
-    pub fn next_runs(&self, after: DateTime<Utc>, origin: Origin<'_>, count: usize) -> Vec<DateTime<Utc>> {
-        std::iter::successors(self.next_after(after, origin), |last| {
+    /// All due times after an instant, one after another.
+    pub fn runs_after<'a>(
+        &'a self,
+        after: DateTime<Utc>,
+        origin: Origin<'a>,
+    ) -> impl Iterator<Item = DateTime<Utc>> + 'a {
+        std::iter::successors(self.next_after(after, origin), move |last| {
             self.next_after(*last, origin)
         })
-        .take(count)
-        .collect()
     }
 
     /// The latest due time after one instant and not after another.
@@ -139,9 +149,7 @@ impl Timetable {
             return (last > after).then_some(last);
         }
         let latest = |from: DateTime<Utc>| {
-            let due = std::iter::successors(self.next_after(from, origin), |last| {
-                self.next_after(*last, origin)
-            });
+            let due = self.runs_after(from, origin);
             due.take_while(|due| *due <= until).last()
         };
         LOOK_BACK

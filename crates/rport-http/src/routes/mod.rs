@@ -16,6 +16,7 @@ pub(crate) mod me;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
 pub(crate) mod plus;
+pub(crate) mod schedules;
 pub(crate) mod scripts;
 pub(crate) mod second_factor;
 pub(crate) mod sessions;

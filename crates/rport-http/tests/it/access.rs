@@ -420,6 +420,27 @@ const ROWS: &[Row] = &[
     row("get_vault_value", Method::GET, "/vault/1", 401, 409, 409),
     row("change_vault_value", Method::PUT, "/vault/1", 401, 409, 409),
     row("delete_vault_value", Method::DELETE, "/vault/1", 401, 409, 409),
+    row("list_schedules", Method::GET, "/schedules", 401, 200, 200),
+    row("add_schedule", Method::POST, "/schedules", 401, 403, 201),
+    row("get_schedule", Method::GET, "/schedules/none", 401, 404, 404),
+    row("change_schedule", Method::PUT, "/schedules/none", 401, 404, 404),
+    row(
+        "delete_schedule",
+        Method::DELETE,
+        "/schedules/none",
+        401,
+        404,
+        404,
+    ),
+    row(
+        "list_schedule_executions",
+        Method::GET,
+        "/schedules/none/executions",
+        401,
+        404,
+        404,
+    ),
+    row("run_schedule", Method::POST, "/schedules/none/run", 401, 404, 404),
     row(
         "run_client_command",
         Method::POST,
@@ -551,6 +572,9 @@ async fn callers_get_what_they_may() {
                 "add_library_script" | "change_library_script" => r#"{"name":"n","script":"s"}"#,
                 "init_vault" | "unlock_vault" => r#"{"password":"geheim"}"#,
                 "add_vault_value" | "change_vault_value" => r#"{"key":"k","value":"v","type":"text"}"#,
+                "add_schedule" | "change_schedule" => {
+                    r#"{"schedule":"@daily","type":"command","command":"id","client_ids":["open","shut"]}"#
+                }
                 "run_client_command" => r#"{"command":"id"}"#,
                 "run_client_script" => r#"{"script":"aWQ="}"#,
                 "run_command" => r#"{"client_ids":["shut"],"command":"id"}"#,

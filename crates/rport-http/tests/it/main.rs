@@ -13,6 +13,7 @@ mod library;
 mod login;
 mod openapi;
 mod rig;
+mod schedules;
 mod second_factor;
 mod sessions;
 mod sso;

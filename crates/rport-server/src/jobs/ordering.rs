@@ -90,7 +90,6 @@ impl Jobs {
     ///
     /// # Errors
     /// As [`Self::run_multi`].
-    #[expect(dead_code, reason = "schedules are checked with it")]
     pub(crate) async fn check_multi(
         &self,
         actor: &Actor,

@@ -269,6 +269,22 @@ impl Login {
         }))
     }
 
+    /// A user as whom the server acts by itself, with the rights of this moment; `None` if there is no such user.
+    /// Whether the password has expired does not matter: nobody is asked for it.
+    ///
+    /// # Errors
+    /// Trouble with the source of users.
+    pub(crate) async fn on_behalf_of(
+        &self,
+        name: &UserName,
+        address: IpAddr,
+    ) -> Result<Option<Actor>, Error> {
+        match self.inner.users.find(name).await? {
+            Some(user) => Ok(Some(self.inner.actor_at(&user, address).await?)),
+            None => Ok(None),
+        }
+    }
+
     /// Changes whenever a session was ended or a user changed; then whoever keeps a connection open asks
     /// [`Login::refreshed`].
     pub fn changes(&self) -> watch::Receiver<u64> {

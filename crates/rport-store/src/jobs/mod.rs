@@ -15,6 +15,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use of_schedules::delete_of_schedule;
 pub use records::{
     Finish, FinishedJob, JobPhase, JobScope, MultiJobExtras, MultiJobPhase, NewJobs, OpenJob, ScheduleRun,
     StartRule,
@@ -22,6 +23,7 @@ pub use records::{
 
 use crate::database::Database;
 use crate::error::StoreError;
+use crate::schedules::Schedules;
 use crate::store::StoreOptions;
 
 /// The jobs on disk. Everything that changes them is on disk when it returns.
@@ -36,6 +38,11 @@ impl Jobs {
         Ok(Self {
             database: Database::open_extended(&path, options.wal, schema::MIGRATIONS, schema::OWN)?,
         })
+    }
+
+    /// The schedules, which are part of the same file.
+    pub(crate) fn schedules(&self) -> Schedules {
+        Schedules::new(self.database.clone())
     }
 
     pub(crate) async fn close(&self) {

@@ -77,23 +77,26 @@ impl Jobs {
     pub async fn delete_of_schedule(&self, schedule: &ScheduleId) -> Result<usize, StoreError> {
         let schedule = schedule.to_string();
         self.database
-            .write(move |connection| {
-                for sql in [
-                    format!(
-                        "DELETE FROM job_orders WHERE jid IN
-                             (SELECT jid FROM jobs WHERE multi_job_id IN {OF_SCHEDULE})"
-                    ),
-                    format!("DELETE FROM jobs WHERE multi_job_id IN {OF_SCHEDULE}"),
-                    format!("DELETE FROM multi_job_extras WHERE jid IN {OF_SCHEDULE}"),
-                ] {
-                    connection.prepare_cached(&sql)?.execute([&schedule])?;
-                }
-                connection
-                    .prepare_cached("DELETE FROM multi_jobs WHERE schedule_id = ?1")?
-                    .execute([&schedule])
-            })
+            .write(move |connection| delete_of_schedule(connection, &schedule))
             .await
     }
+}
+
+/// Deletes all runs of a schedule, as a part of what is done in the same transaction.
+pub(crate) fn delete_of_schedule(connection: &Connection, schedule: &str) -> rusqlite::Result<usize> {
+    for sql in [
+        format!(
+            "DELETE FROM job_orders WHERE jid IN
+                 (SELECT jid FROM jobs WHERE multi_job_id IN {OF_SCHEDULE})"
+        ),
+        format!("DELETE FROM jobs WHERE multi_job_id IN {OF_SCHEDULE}"),
+        format!("DELETE FROM multi_job_extras WHERE jid IN {OF_SCHEDULE}"),
+    ] {
+        connection.prepare_cached(&sql)?.execute([schedule])?;
+    }
+    connection
+        .prepare_cached("DELETE FROM multi_jobs WHERE schedule_id = ?1")?
+        .execute([schedule])
 }
 
 fn last(connection: &Connection, schedule: &str) -> rusqlite::Result<Option<ScheduleRun>> {

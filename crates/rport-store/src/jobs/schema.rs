@@ -51,8 +51,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
 /// Tables and indexes of our own, which the Go server leaves alone. Instants are microseconds since 1970.
 ///
 /// A row of `job_orders` says how an unfinished job is to be started; it goes when the job ends. A row of
-/// `multi_job_extras` stays as long as its multi-job.
-pub(super) const OWN: &[&str] = &["
+/// `multi_job_extras` stays as long as its multi-job. A row of `schedule_extras` has what a schedule says beyond the
+/// Go server's table, the timetable for which that was written, and how far it has got (`expires` is in nanoseconds);
+/// one of `schedule_runs` what came of a due time. Its times are texts, as lists compare them.
+pub(super) const OWN: &[&str] = &[
+    "
     CREATE TABLE job_orders (
         jid TEXT PRIMARY KEY NOT NULL,
         position INTEGER NOT NULL,
@@ -75,4 +78,31 @@ pub(super) const OWN: &[&str] = &["
     CREATE INDEX own_jobs_multi_status ON jobs (multi_job_id, status);
     CREATE INDEX own_multi_jobs_time ON multi_jobs (started_at DESC);
     CREATE INDEX own_multi_jobs_schedule ON multi_jobs (schedule_id, started_at DESC);
-"];
+",
+    "
+    CREATE TABLE schedule_extras (
+        schedule_id TEXT PRIMARY KEY NOT NULL,
+        schedule TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        done_until INTEGER NOT NULL,
+        jitter_sec INTEGER NOT NULL,
+        missed TEXT NOT NULL,
+        paused INTEGER NOT NULL,
+        queue_if_offline INTEGER NOT NULL,
+        expires INTEGER,
+        parameters TEXT,
+        max_concurrent INTEGER
+    ) WITHOUT ROWID;
+    CREATE TABLE schedule_runs (
+        schedule_id TEXT NOT NULL,
+        due_at DATETIME NOT NULL,
+        handled_at DATETIME NOT NULL,
+        outcome TEXT NOT NULL,
+        multi_job_id TEXT,
+        reason TEXT NOT NULL,
+        requested_by TEXT,
+        PRIMARY KEY (schedule_id, due_at)
+    ) WITHOUT ROWID;
+    CREATE INDEX own_schedule_runs_open ON schedule_runs (schedule_id) WHERE outcome = 'ordering';
+",
+];

@@ -54,9 +54,8 @@ impl Need {
             ["client-groups", ..] if reads => Self::Login,
             ["client-groups", ..] => Self::Admin,
             ["clients", _, "acl" | "client-auth"] => Self::Admin,
-            ["clients", _, "tunnels" | "stored-tunnels", ..] | ["tunnels" | "auditlog" | "library", ..] => {
-                Self::Permission
-            }
+            ["clients", _, "tunnels" | "stored-tunnels", ..]
+            | ["tunnels" | "auditlog" | "library" | "schedules", ..] => Self::Permission,
             ["vault-admin", ..] if !reads => Self::Admin,
             ["vault" | "vault-admin", ..] => Self::Permission,
             ["clients", _, "attributes"] | ["clients"] | ["clients", _] => Self::Login,

@@ -23,8 +23,8 @@ fn runs(text: &str, after: &str, count: usize) -> Vec<String> {
     let table = Timetable::parse(text).expect("a timetable");
     let zone = table.zone.unwrap_or(Tz::UTC);
     table
-        .next_runs(instant(after), origin(), count)
-        .iter()
+        .runs_after(instant(after), origin())
+        .take(count)
         .map(|due| due.with_timezone(&zone).format("%m-%d %H:%M %z").to_string())
         .collect()
 }
@@ -359,7 +359,7 @@ proptest! {
         let begin = zone.from_local_datetime(&start.and_time(chrono::NaiveTime::MIN)).earliest().expect("midnight");
         let after = begin.to_utc() + TimeDelta::seconds(seconds);
         let expected: Vec<_> = due.range(after + TimeDelta::seconds(1)..).take(100).copied().collect();
-        let found = table.next_runs(after, origin(), expected.len());
+        let found: Vec<_> = table.runs_after(after, origin()).take(expected.len()).collect();
         prop_assert_eq!(found, expected);
         let until = after + TimeDelta::hours(30);
         let last = due.range(after + TimeDelta::seconds(1)..=until).next_back().copied();
