@@ -25,6 +25,7 @@ mod routes;
 mod serve;
 mod state;
 mod static_files;
+mod ui;
 mod ws;
 
 use std::io;

@@ -25,6 +25,7 @@ use crate::routes::{
 };
 use crate::state::ApiState;
 use crate::static_files::StaticFiles;
+use crate::ui;
 use crate::ws;
 
 /// What the document says besides its routes.
@@ -212,7 +213,7 @@ pub(crate) fn build(state: ApiState, logs: Logs, tasks: &Tasks) -> Router {
     }
     let router = match files {
         Some(files) => router.fallback(move |request: Request| files.clone().serve(request)),
-        None => router.fallback(|| async { compat::not_found() }),
+        None => router.fallback(ui::serve),
     };
     let mut router = router
         .layer(from_fn(security_headers::add))

@@ -6,9 +6,10 @@ use serde_json::Value;
 
 /// Row of the map for each crate. A crate names only crates of smaller rows, and of its own row those listed in
 /// [`NEIGHBOURS`].
-const ROWS: [(&str, u8); 14] = [
+const ROWS: [(&str, u8); 15] = [
     ("rport-protocol", 0),
     ("rport-runtime", 0),
+    ("rport-ui", 0),
     ("rport-domain", 1),
     ("rport-transport", 1),
     ("rport-tls", 1),

@@ -1,0 +1,47 @@
+import {
+  Activity,
+  Cable,
+  CirclePlus,
+  KeyRound,
+  type LucideIcon,
+  MonitorSmartphone,
+  ScrollText,
+  Users,
+} from "lucide-react";
+import type { Permission } from "../api/me";
+import { t } from "../texts/en";
+
+export interface Place {
+  to: string;
+  name: string;
+  icon: LucideIcon;
+  /** Pressed after `g`. */
+  key: string;
+  needs?: Permission;
+}
+
+/** Where one can go, in groups. What somebody may not see is not offered. */
+export const places: { name: string; places: Place[] }[] = [
+  {
+    name: t.groupMachines,
+    places: [
+      { to: "/clients", name: t.navClients, icon: MonitorSmartphone, key: "c" },
+      { to: "/tunnels", name: t.navTunnels, icon: Cable, key: "t", needs: "tunnels" },
+      { to: "/add", name: t.navAdd, icon: CirclePlus, key: "m", needs: "admin" },
+    ],
+  },
+  {
+    name: t.groupAccess,
+    places: [
+      { to: "/credentials", name: t.navCredentials, icon: KeyRound, key: "k", needs: "admin" },
+      { to: "/users", name: t.navUsers, icon: Users, key: "u", needs: "admin" },
+    ],
+  },
+  {
+    name: t.groupServer,
+    places: [
+      { to: "/audit", name: t.navAudit, icon: ScrollText, key: "a", needs: "auditlog" },
+      { to: "/status", name: t.navStatus, icon: Activity, key: "s" },
+    ],
+  },
+];
