@@ -3,17 +3,21 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test fmt lint bench fuzz gen setup
+.PHONY: help ui demo test fmt lint bench fuzz gen screenshots setup
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
+ui: ## build the web interface, which the next build of rportd embeds
+	@scripts/setup.sh ui
+	@scripts/ui.sh build
+
 demo: ## build, run server, agent and a tunnel; stays up until Ctrl-C (ONCE=1: check and exit)
-	@scripts/setup.sh build demo
+	@scripts/setup.sh build ui demo
 	@ONCE=$(ONCE) scripts/demo.sh
 
 test: ## everything that must pass: format, lints, licences, tests, docs
-	@scripts/setup.sh build test
+	@scripts/setup.sh build ui test
 	@scripts/test.sh
 
 bench: ## measure tunnels and many agents against plain loopback; prints Markdown
@@ -33,5 +37,9 @@ lint: ## clippy as CI runs it
 gen: ## rewrite generated files (the OpenAPI document, snapshots)
 	@scripts/gen.sh
 
+screenshots: ## pictures of every screen of the web interface, into ui/screenshots
+	@scripts/setup.sh build ui test
+	@scripts/ui.sh screenshots
+
 setup: ## install the system packages that the other targets use
-	@scripts/setup.sh build test demo bench fuzz
+	@scripts/setup.sh build ui test demo bench fuzz

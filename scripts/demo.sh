@@ -51,6 +51,7 @@ wait_for() {
 if [ -n "${RPORT_BIN_DIR:-}" ]; then
   bin=$RPORT_BIN_DIR
 else
+  scripts/ui.sh build
   say "Building release binaries (a few minutes the first time)"
   cargo build --release -p rportd -p rport-agent -p rport-cli
   bin=$(cd "${CARGO_TARGET_DIR:-target}/release" && pwd)
@@ -144,8 +145,9 @@ whoever connects there reaches port $port on the agent's side, although nothing 
 END
 [ "${ONCE:-}" = 1 ] && exit 0
 
-say "Try next, in another terminal"
+say "Try next"
 cat <<END
+In a browser:      http://127.0.0.1:$api_port/ as ${admin%%:*}, password ${admin#*:}
 The clients:       curl -u $admin $api/clients
 This one in full:  curl -u $admin $api/clients/demo
 The tunnels:       curl -u $admin $api/tunnels

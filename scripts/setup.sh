@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the system packages that a target needs and that are missing. Quick when nothing is.
-# Usage: scripts/setup.sh build [test] [demo] [bench] [fuzz]
+# Usage: scripts/setup.sh build [ui] [test] [demo] [bench] [fuzz]
 set -euo pipefail
 
 missing=()
@@ -13,13 +13,18 @@ need() {
 for what in "$@"; do
   case $what in
     build) need cc gcc; need make make; need pkg-config pkg-config ;;
-    test) need shellcheck shellcheck; need ip iproute2; need iptables iptables; need curl curl; need setpriv util-linux
+    ui) need npm npm
+      if command -v node >/dev/null 2>&1 && [ "$(node -p 'parseInt(process.versions.node)')" -lt 20 ]; then
+        echo "The web interface needs Node 20 or newer; here is $(node --version)." >&2
+        exit 1
+      fi ;;
+    test) need chromium chromium; need shellcheck shellcheck; need ip iproute2; need iptables iptables; need curl curl; need setpriv util-linux
       python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
       need mariadbd mariadb-server; [ -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || need initdb postgresql ;;
     demo) need curl curl; need ss iproute2; need setpriv util-linux ;;
     bench) need ss iproute2 ;;
     fuzz) need c++ g++ ;;
-    *) echo "setup.sh: unknown part '$what'; known: build test demo bench fuzz" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown part '$what'; known: build ui test demo bench fuzz" >&2; exit 2 ;;
   esac
 done
 

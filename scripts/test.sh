@@ -49,6 +49,9 @@ run_tests() {
 check "format" cargo fmt --all --check
 check "shell scripts" shellcheck --severity=warning .ci/run scripts/*.sh
 check "licences, sources, bans" scripts/deny.sh
+# Before anything is compiled: the program embeds it.
+check "web interface: build" scripts/ui.sh build
+check "web interface: lints and unit tests" scripts/ui.sh check
 check "clippy" cargo clippy --workspace --all-targets -- -D warnings
 check "tests" run_tests
 check "API contract" scripts/contract.sh

@@ -16,5 +16,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   server: { host: "127.0.0.1", proxy: { "/api": { target: api, ws: true } } },
-  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"] },
+  // One imitated browser for all files: making it takes longer than all tests.
+  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"], isolate: false, maxWorkers: 1 },
 });

@@ -93,12 +93,18 @@ db_name = "${rig.dir}/users.db"
   /** Runs `rportd` for a command that ends. */
   tool(args, input = "") {
     const [first, ...rest] = args;
-    execFileSync(join(BIN, "rportd"), [first, ...rest, "-c", this.config], { input: `${input}\n`, stdio: ["pipe", "pipe", "pipe"] });
+    execFileSync(join(BIN, "rportd"), [first, ...rest, "-c", this.config], {
+      input: `${input}\n`,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
   }
 
   spawn(program, args, env = {}) {
     const log = createWriteStream(join(this.dir, `${program}-${this.children.length}.log`));
-    const child = spawn(join(BIN, program), args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(join(BIN, program), args, {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     child.stdout.pipe(log);
     child.stderr.pipe(log);
     this.children.push(child);

@@ -31,7 +31,10 @@ export const SCREENS = [
 
 /** Something to see on each screen. */
 export async function furnish(rig) {
-  const { data: sample } = await rig.call("PUT", "/clients/web-1/tunnels?remote=22&scheme=ssh&acl=127.0.0.1&check_port=0");
+  const { data: sample } = await rig.call(
+    "PUT",
+    "/clients/web-1/tunnels?remote=22&scheme=ssh&acl=127.0.0.1&check_port=0",
+  );
   await rig.call("PUT", "/clients/web-1/tunnels?remote=8080&scheme=http&check_port=0&auto-close=2h");
   await rig.call("PUT", "/clients/db-1/tunnels?remote=5432&check_port=0&acl=10.0.0.0/8&idle-timeout-minutes=30");
   for (const [id, comment] of [
@@ -63,7 +66,16 @@ async function main() {
     const looks = [
       ["light", { colorScheme: "light" }],
       ["dark", { colorScheme: "dark" }],
-      ["phone", { colorScheme: "light", viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 }],
+      [
+        "phone",
+        {
+          colorScheme: "light",
+          viewport: { width: 390, height: 844 },
+          isMobile: true,
+          hasTouch: true,
+          deviceScaleFactor: 2,
+        },
+      ],
     ];
     for (const [look, options] of looks) {
       const { page, context, wrong } = await openPage(browser, rig, options);

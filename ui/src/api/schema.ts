@@ -304,6 +304,14 @@ export type ListedTunnel = {
   id: string;
 };
 
+export type ListedVaultValue = {
+  client_id: string;
+  created_at: string;
+  created_by: string;
+  id: number;
+  key: string;
+};
+
 export type LoginRequest = {
   new_password?: string | null;
   password?: string;
@@ -381,6 +389,14 @@ export type NewUser = {
   totp_secret?: string;
   two_fa_send_to?: string;
   username?: string;
+};
+
+export type NewVaultValue = {
+  client_id?: string;
+  key?: string;
+  required_group?: string;
+  type?: string;
+  value?: string;
 };
 
 export type PlusLicense = {
@@ -467,6 +483,10 @@ export type StoredTunnelBody = {
   remote_ip?: string | null;
   remote_port?: number | null;
   scheme?: string | null;
+};
+
+export type StoredVaultValue = {
+  id: number;
 };
 
 export type TagParam = string[] | {
@@ -562,6 +582,28 @@ export type UserGroupChange = {
   name?: string;
   permissions?: Record<string, boolean>;
   tunnels_restricted?: Record<string, unknown> | null;
+};
+
+export type VaultAdmin = {
+  init: string;
+  status: string;
+};
+
+export type VaultPassword = {
+  password?: string;
+};
+
+export type VaultValue = {
+  client_id: string;
+  created_at: string;
+  created_by: string;
+  id: number;
+  key: string;
+  required_group: string;
+  type: string;
+  updated_at: string;
+  updated_by: string;
+  value: string;
 };
 
 export type Verification = {
@@ -883,6 +925,40 @@ export interface Operations {
   };
   "DELETE /users/{user_id}/totp-secret": {
     path: { user_id: string };
+    answer: undefined;
+  };
+  "GET /vault": {
+    answer: { data: ListedVaultValue[] };
+  };
+  "POST /vault": {
+    body: NewVaultValue;
+    answer: { data: StoredVaultValue };
+  };
+  "GET /vault-admin": {
+    answer: { data: VaultAdmin };
+  };
+  "POST /vault-admin/init": {
+    body: VaultPassword;
+    answer: undefined;
+  };
+  "POST /vault-admin/sesame": {
+    body: VaultPassword;
+    answer: undefined;
+  };
+  "DELETE /vault-admin/sesame": {
+    answer: undefined;
+  };
+  "GET /vault/{vault_value_id}": {
+    path: { vault_value_id: string };
+    answer: { data: VaultValue };
+  };
+  "PUT /vault/{vault_value_id}": {
+    path: { vault_value_id: string };
+    body: NewVaultValue;
+    answer: { data: StoredVaultValue };
+  };
+  "DELETE /vault/{vault_value_id}": {
+    path: { vault_value_id: string };
     answer: undefined;
   };
   "POST /verify-2fa": {

@@ -62,6 +62,7 @@ export function Client() {
             to={one === "overview" ? "/clients/$clientId" : "/clients/$clientId/$tab"}
             params={one === "overview" ? { clientId: id } : { clientId: id, tab: one }}
             className="tab"
+            activeOptions={{ exact: true }}
             {...(one === tab ? { "aria-current": "page" } : {})}
           >
             {names[one]}
