@@ -184,14 +184,15 @@ impl Inner {
     async fn started(self: &Arc<Self>, facts: &Arc<Facts>, reply: &RunCmdReply) {
         let now = self.clock.now_local();
         let started_at: DateTime<FixedOffset> = reply.started_at.non_zero().unwrap_or(now);
+        let look_at = look_at(facts, self.clock.now());
+        self.table.lock().started(&facts.id, look_at);
         if let Err(error) = self.store.started(&facts.id, reply.pid, started_at).await {
             // The result says it again.
             tracing::error!(job.id = %facts.id, %error, "the start of a job was not stored");
         }
         metrics::counter!(JOBS_STARTED_TOTAL).increment(1);
         tracing::info!(job.id = %facts.id, client.id = %facts.client, job.pid = reply.pid, "job started");
-        let look_at = look_at(facts, self.clock.now());
-        self.table.lock().started(&facts.id, look_at);
+        self.table.lock().begun(&facts.id);
         self.tell(facts);
     }
 

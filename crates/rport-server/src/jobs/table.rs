@@ -324,6 +324,12 @@ impl Table {
                 since: look_at,
                 looks: 0,
             };
+        }
+    }
+
+    /// That the client runs it is on disk.
+    pub(super) fn begun(&mut self, id: &JobId) {
+        if let Some(open) = self.jobs.get_mut(id) {
             answer(&mut open.waiter, Begun::Yes);
         }
     }

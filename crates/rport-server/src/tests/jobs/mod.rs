@@ -54,6 +54,16 @@ impl TestServer {
         }
     }
 
+    /// Waits until the server has heard that a job runs.
+    async fn started(&self, client: &str, id: &str) {
+        let heard = async {
+            while self.job(client, &id.into()).await.pid.is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        soon("the answer to the order", heard).await;
+    }
+
     /// The jobs of a multi-job as `client status error`, in the order of their clients.
     async fn outcome(&self, multi: &JobId) -> Vec<String> {
         let view = self.jobs().get_multi(&admin(), multi).await.expect("there");

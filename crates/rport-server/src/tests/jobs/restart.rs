@@ -78,9 +78,7 @@ async fn results_of_an_earlier_run_are_kept_and_an_order_goes_on_behind_them() {
     let order = on(&["c1", "c2", "c3"], command("x"), ONE_AFTER_ANOTHER);
     let id = server.jobs().run_multi(&admin(), order).await.expect("ordered");
     let one = first.start().await;
-    server
-        .job_in("c1", &one.jid.as_str().into(), JobStatus::Running)
-        .await;
+    server.started("c1", &one.jid).await;
     let directory = kill(server).await;
     drop((first, second, third));
 
@@ -112,9 +110,7 @@ async fn who_does_not_come_back_after_a_restart_is_not_waited_for() {
     let order = on(&["c1", "c2"], command("x"), ONE_AFTER_ANOTHER);
     let id = server.jobs().run_multi(&admin(), order).await.expect("ordered");
     let one = first.start().await;
-    server
-        .job_in("c1", &one.jid.as_str().into(), JobStatus::Running)
-        .await;
+    server.started("c1", &one.jid).await;
     let directory = kill(server).await;
     drop((first, second));
     let server = TestServer::start_in(directory, options()).await;

@@ -70,9 +70,7 @@ async fn an_order_does_not_hang_on_a_client_that_is_gone() {
     let order = on(&["c1", "c2"], command("x"), ONE_AFTER_ANOTHER);
     let id = server.jobs().run_multi(&admin(), order).await.expect("ordered");
     let job = first.start().await;
-    server
-        .job_in("c1", &job.jid.as_str().into(), JobStatus::Running)
-        .await;
+    server.started("c1", &job.jid).await;
     first.agent.vanish();
     eventually("disconnect", || !server.is_connected("c1")).await;
     assert!(second.is_idle().await);
