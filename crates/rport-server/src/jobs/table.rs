@@ -608,3 +608,7 @@ fn release(busy: &mut HashMap<ClientId, usize>, client: &ClientId) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;
