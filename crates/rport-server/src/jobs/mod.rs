@@ -72,8 +72,7 @@ struct Inner {
     table: Mutex<Table>,
     watchers: Watchers,
     small_results: Semaphore,
-    large_results: Arc<Semaphore>,
-    receiving: results::Receiving,
+    large_results: Semaphore,
 }
 
 /// What the service is built on.
@@ -119,8 +118,7 @@ impl Jobs {
             table: Mutex::default(),
             watchers: Watchers::default(),
             small_results: Semaphore::new(results::MAX_SMALL),
-            large_results: Arc::new(Semaphore::new(results::MAX_STEPS)),
-            receiving: results::Receiving::default(),
+            large_results: Semaphore::new(results::MAX_LARGE),
         });
         inner.resume().await?;
         inner.tasks.spawn("jobs", inner.clone().keep_up());

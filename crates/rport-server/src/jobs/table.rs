@@ -608,7 +608,3 @@ fn release(busy: &mut HashMap<ClientId, usize>, client: &ClientId) {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "table_tests.rs"]
-mod tests;

@@ -164,6 +164,13 @@ impl Board {
         seen - due.planned > LATE
     }
 
+    #[cfg(test)]
+    pub(super) fn is_idle(&self, now: DateTime<Utc>) -> bool {
+        let entries = self.entries.lock();
+        let waits = |entry: &Entry| !entry.busy && entry.next.is_none_or(|next| next.at > now);
+        entries.values().all(waits)
+    }
+
     /// Everything of a schedule up to a due time has been dealt with.
     pub(super) fn done(&self, id: &ScheduleId, due_at: DateTime<Utc>) {
         self.give_back(id, |board, entry| {

@@ -26,7 +26,7 @@ const SETTLING: TimeDelta = TimeDelta::seconds(5);
 /// How often the time is looked at although nothing is due: the clock may have been set.
 const LOOK: Duration = Duration::from_millis(500);
 /// How many due times are dealt with at once.
-const AT_ONCE: usize = 128;
+const AT_ONCE: usize = 256;
 /// How many due times of each schedule are remembered.
 const KEPT_RUNS: usize = 1000;
 /// How often those beyond that are forgotten.

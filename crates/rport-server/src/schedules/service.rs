@@ -271,6 +271,21 @@ impl Schedules {
     }
 }
 
+#[cfg(test)]
+impl Schedules {
+    /// Makes whoever waits for due times look, and tells whether there was nothing left to do.
+    pub(crate) fn is_idle(&self) -> bool {
+        let inner = &self.inner;
+        inner.changed.notify_one();
+        inner.board.is_idle(inner.clock.now())
+    }
+
+    /// A second one who waits for due times.
+    pub(crate) fn wait_twice(&self, tasks: &Tasks) {
+        tasks.spawn("schedules", self.inner.clone().run(tasks.clone()));
+    }
+}
+
 impl Inner {
     /// A schedule the actor may see.
     async fn visible(

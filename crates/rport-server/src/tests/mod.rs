@@ -8,6 +8,7 @@ mod jobs;
 mod listener;
 mod liveness;
 mod login;
+mod schedules;
 mod tunnels;
 mod vault;
 
