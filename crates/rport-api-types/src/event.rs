@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct EventMessage {
     /// `client_connected`, `client_disconnected`, `client_changed`, `client_deleted`, `tunnel_opened`,
-    /// `tunnel_closed`, or `missed` when the reader was too slow: then read the lists again.
+    /// `tunnel_closed`, `job_changed` (ordered, started, or ended), or `missed` when the reader was too slow: then read the lists again.
     #[serde(rename = "type")]
     #[schema(example = "client_connected")]
     pub kind: &'static str,
@@ -17,6 +17,12 @@ pub struct EventMessage {
     /// The tunnel concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tunnel_id: Option<String>,
+    /// The job concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
+    /// The multi-job it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multi_job_id: Option<String>,
     /// With `missed`: how many events were left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
@@ -29,6 +35,8 @@ impl EventMessage {
             kind: "missed",
             client_id: None,
             tunnel_id: None,
+            job_id: None,
+            multi_job_id: None,
             count: Some(count),
         }
     }

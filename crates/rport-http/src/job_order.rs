@@ -221,15 +221,19 @@ mod tests {
 
     #[test]
     fn the_pace_follows_from_three_keys() {
-        let pace = |body: &str| many(body).map(|order| (order.pace.at_once, order.pace.abort_on_error));
-        assert_eq!(pace("{}"), Ok((Some(1), true)));
+        let pace = |body: &str| {
+            many(body)
+                .ok()
+                .map(|order| (order.pace.at_once, order.pace.abort_on_error))
+        };
+        assert_eq!(pace("{}"), Some((Some(1), true)));
         assert_eq!(
             pace(r#"{"execute_concurrently":true,"abort_on_error":false}"#),
-            Ok((None, false))
+            Some((None, false))
         );
-        assert_eq!(pace(r#"{"max_concurrent":50}"#), Ok((Some(50), true)));
-        assert!(pace(r#"{"max_concurrent":0}"#).is_err());
-        assert!(pace(r#"{"max_concurrent":-1}"#).is_err());
+        assert_eq!(pace(r#"{"max_concurrent":50}"#), Some((Some(50), true)));
+        assert!(pace(r#"{"max_concurrent":0}"#).is_none());
+        assert!(pace(r#"{"max_concurrent":-1}"#).is_none());
     }
 
     #[test]
@@ -258,7 +262,7 @@ mod tests {
 
         #[test]
         fn what_is_encoded_is_decoded(script in ".{0,40}") {
-            prop_assert_eq!(decoded(&STANDARD.encode(&script)), Ok(script));
+            prop_assert_eq!(decoded(&STANDARD.encode(&script)).ok(), Some(script));
         }
     }
 }

@@ -109,6 +109,7 @@ pub(crate) async fn get(ctx: Ctx, Path((client, id)): Path<(ClientId, JobId)>) -
         (status = 404, body = Failure, description = "There is no such client, or it has no such job."),
         (status = 409, body = Failure, description = "It has ended already, or the client is not connected or too old to end it."),
         (status = 500, body = Failure, description = "The client did not answer."),
+        (status = 503, body = Failure, description = "The end of the job cannot be saved."),
     )
 )]
 pub(crate) async fn cancel(ctx: Ctx, Path((client, id)): Path<(ClientId, JobId)>) -> ApiResult<StatusCode> {

@@ -112,7 +112,7 @@ pub(crate) async fn list_jobs(
 /// Cancel a multi-job.
 ///
 /// No further job of it is started, and those that run are ended where their clients can do that. Answers how far it
-/// is.
+/// is, also when it has ended already.
 #[utoipa::path(
     post, path = "/commands/{job_id}/cancel", tag = "jobs", operation_id = "cancel_multi_job",
     params(("job_id" = String, Path)),
@@ -121,7 +121,7 @@ pub(crate) async fn list_jobs(
         (status = 401, body = Failure),
         (status = 403, body = Failure, description = "Somebody else ordered it, or the permission is missing."),
         (status = 404, body = Failure, description = "There is no such multi-job."),
-        (status = 409, body = Failure, description = "It has ended already."),
+        (status = 503, body = Failure, description = "The end of its jobs cannot be saved."),
     )
 )]
 pub(crate) async fn cancel(ctx: Ctx, Path(id): Path<JobId>) -> ApiResult<Data<JobCounts>> {

@@ -87,6 +87,8 @@ fn shown(heard: Heard) -> Message {
             kind: event.kind.as_str(),
             client_id: Some(event.client_id.to_string()),
             tunnel_id: event.tunnel_id.map(|id| id.to_string()),
+            job_id: event.job_id.map(|id| id.to_string()),
+            multi_job_id: event.multi_job_id.map(|id| id.to_string()),
             count: None,
         },
         Heard::Missed(count) => EventMessage::missed(count),

@@ -2,18 +2,20 @@
 
 use std::net::SocketAddr;
 
-use rport_protocol::Request;
 use rport_protocol::to_client::{
-    CheckPort, CheckPortReply, CheckTunnelAllowed, CheckTunnelAllowedReply, UpdateClientMetadata,
-    UpdateClientMetadataReply,
+    AbortCmd, AbortCmdReply, AbortState, CheckPort, CheckPortReply, CheckTunnelAllowed,
+    CheckTunnelAllowedReply, RunCmd, RunCmdReply, UpdateClientMetadata, UpdateClientMetadataReply,
 };
-use rport_protocol::to_server::NewConnection;
+use rport_protocol::to_server::{CmdResult, NewConnection};
+use rport_protocol::{GoTime, Job, JobResult, Request};
 use rport_runtime::{Secret, Tasks};
 use rport_transport::{
     AgentCredentials, Channel, Connection, DialOptions, Event, Incoming, IncomingRequest, LinkOptions, Reply,
     connect, dial,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::rig::PATIENCE;
 
@@ -27,7 +29,9 @@ pub(crate) const OLD_AGENT_TAG: &str = "old agent";
 
 /// A connected agent. Dropping it cuts the link.
 pub(crate) struct Agent {
-    _connection: Connection,
+    connection: Connection,
+    /// Orders for jobs, which the test answers.
+    orders: mpsc::UnboundedReceiver<IncomingRequest>,
 }
 
 impl Agent {
@@ -44,7 +48,8 @@ impl Agent {
         let link = connect(ws, &credentials, None, &LinkOptions::default(), tasks)
             .await
             .expect("handshake");
-        tasks.spawn("test-agent", serve(link.incoming, tasks.clone()));
+        let (sender, orders) = mpsc::unbounded_channel();
+        tasks.spawn("test-agent", serve(link.incoming, sender, tasks.clone()));
         let hello = NewConnection {
             id: id.to_owned(),
             name: format!("name of {id}"),
@@ -59,14 +64,78 @@ impl Agent {
             .expect("an answer");
         assert!(matches!(reply, Reply::Success(_)), "{reply:?}");
         Self {
-            _connection: link.connection,
+            connection: link.connection,
+            orders,
         }
+    }
+
+    async fn order(&mut self, name: &str) -> IncomingRequest {
+        let order = timeout(PATIENCE, self.orders.recv())
+            .await
+            .expect("an order in time");
+        let order = order.expect("connected");
+        assert_eq!(order.name, name);
+        order
+    }
+
+    /// Takes the next order and says that it runs.
+    pub(crate) async fn start(&mut self) -> Job {
+        let order = self.order(RunCmd::NAME).await;
+        let RunCmd(job) = RunCmd::decode(&order.payload).expect("the server's own request");
+        order.succeed(RunCmd::encode_reply(&RunCmdReply {
+            pid: 4711,
+            started_at: GoTime::parse("2024-05-01T10:00:01Z").expect("a time"),
+        }));
+        job
+    }
+
+    /// Refuses the next order.
+    pub(crate) async fn refuse(&mut self, words: &str) {
+        self.order(RunCmd::NAME).await.fail(words);
+    }
+
+    /// Agrees to end the next job that shall end.
+    pub(crate) async fn abort(&mut self) -> String {
+        let order = self.order(AbortCmd::NAME).await;
+        let AbortCmd { jid } = AbortCmd::decode(&order.payload).expect("the server's own request");
+        let state = AbortState::Aborting;
+        order.succeed(AbortCmd::encode_reply(&AbortCmdReply { state }));
+        jid
+    }
+
+    /// Opens a channel for output of a job.
+    pub(crate) async fn output(&self, kind: &str, job: &Job) -> Channel {
+        let extra = RunCmd(job.clone()).encode();
+        self.connection.open(kind, &extra).await.expect("taken")
+    }
+
+    /// Reports the end of a job.
+    pub(crate) async fn finish(&self, job: Job, status: &str, stdout: &str) {
+        let job = Job {
+            status: status.to_owned(),
+            pid: Some(4711),
+            started_at: GoTime::parse("2024-05-01T10:00:01Z").expect("a time"),
+            finished_at: Some(GoTime::parse("2024-05-01T10:00:02Z").expect("a time")),
+            result: Some(JobResult {
+                stdout: stdout.to_owned(),
+                summary: format!("summary of {stdout}"),
+                ..JobResult::default()
+            }),
+            ..job
+        };
+        let (name, payload) = (CmdResult::NAME, CmdResult(job).encode());
+        let reply = self.connection.call(name, payload, PATIENCE).await;
+        let reply = reply.expect("an answer");
+        assert!(matches!(reply, Reply::Success(_)), "{reply:?}");
     }
 }
 
-async fn serve(mut incoming: Incoming, tasks: Tasks) {
+async fn serve(mut incoming: Incoming, orders: mpsc::UnboundedSender<IncomingRequest>, tasks: Tasks) {
     while let Some(event) = incoming.next().await {
         match event {
+            Event::Request(request) if [RunCmd::NAME, AbortCmd::NAME].contains(&request.name.as_str()) => {
+                let _ = orders.send(request);
+            }
             Event::Request(request) => answer(request),
             Event::Channel(channel) => {
                 tasks.spawn("test-echo", echo(channel.accept()));

@@ -1,60 +1,21 @@
 //! `/ws/events` and who may open it; logins that a proxy vouches for.
 
-use futures_util::StreamExt;
 use reqwest::Method;
 use rport_http::ApiOptions;
 use rport_server::{HeaderLoginOptions, Options};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::rig::{ADMIN, OPS, PATIENCE, Rig, answer, refusal, sent};
+use crate::agent::Agent;
+use crate::rig::{ADMIN, OPS, Rig, answer, refusal, sent};
+use crate::websocket::{self, Socket, next, token};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-async fn token(rig: &Rig, user: (&str, &str)) -> String {
-    let (_, body) = answer(rig.as_user(user, Method::GET, "/login")).await;
-    body["data"]["token"].as_str().expect("token").to_owned()
-}
-
-/// Opens the WebSocket; the status otherwise.
+/// Opens the WebSocket of events; the status otherwise.
 async fn open(
     rig: &Rig,
     query: &str,
     headers: &[(&'static str, &str)],
 ) -> Result<(Socket, Option<String>), u16> {
-    let url = format!("ws://{}/api/v1/ws/events{query}", rig.api);
-    let mut request = url.into_client_request().expect("a request");
-    for (name, value) in headers {
-        request
-            .headers_mut()
-            .insert(*name, value.parse().expect("a value"));
-    }
-    match connect_async(request).await {
-        Ok((socket, response)) => {
-            let protocol = response.headers().get("sec-websocket-protocol");
-            let protocol = protocol.map(|value| value.to_str().expect("text").to_owned());
-            Ok((socket, protocol))
-        }
-        Err(Error::Http(response)) => Err(response.status().as_u16()),
-        Err(error) => panic!("{error}"),
-    }
-}
-
-/// The next text frame; null when the connection has ended.
-async fn next(socket: &mut Socket) -> Value {
-    loop {
-        let frame = tokio::time::timeout(PATIENCE, socket.next())
-            .await
-            .expect("in time");
-        match frame {
-            Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).expect("JSON"),
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Value::Null,
-            Some(Ok(_)) => {}
-        }
-    }
+    websocket::open(rig, &format!("/ws/events{query}"), headers).await
 }
 
 #[tokio::test]
@@ -94,6 +55,30 @@ async fn events_come_to_who_may_access_the_client_until_the_session_ends() {
         open(&rig, "", &[("authorization", &bearer)]).await.err(),
         Some(401)
     );
+}
+
+#[tokio::test]
+async fn jobs_are_told_to_who_may_see_them() {
+    let rig = Rig::new().await;
+    let mut agent = Agent::connect(rig.agents, "open", rig.tasks()).await;
+    let bearer = format!("Bearer {}", token(&rig, OPS).await);
+    let (mut socket, _) = open(&rig, "", &[("authorization", &bearer)])
+        .await
+        .expect("opens");
+    let order = json!({ "client_ids": ["shut", "open"], "command": "x", "execute_concurrently": true });
+    let (_, body) = answer(rig.as_user(ADMIN, Method::POST, "/commands").json(&order)).await;
+    let id = &body["data"]["jid"];
+    let job = agent.start().await;
+    agent.finish(job, "successful", "").await;
+    // Ordered, started, ended.
+    for _ in 0..3 {
+        let told = next(&mut socket).await;
+        assert_eq!(
+            (&told["type"], &told["client_id"], &told["multi_job_id"]),
+            (&json!("job_changed"), &json!("open"), id)
+        );
+        assert!(told["job_id"].is_string(), "{told}");
+    }
 }
 
 #[tokio::test]
