@@ -197,17 +197,14 @@ async fn live(agent: Arc<Agent>, fleet: Arc<Fleet>, slots: Arc<Semaphore>, tasks
             let Ok(_slot) = slots.acquire().await else { return };
             admit(&fleet, agent.number, &tasks).await
         };
-        match dialled {
-            Ok((connection, incoming)) => {
-                agent.link.send_replace(Some(connection.clone()));
-                for job in agent.memory.lock().pending.keys().cloned().collect::<Vec<_>>() {
-                    tasks.spawn("result", deliver(agent.clone(), connection.clone(), job));
-                }
-                serve(&agent, &connection, incoming, &tasks).await;
-                agent.link.send_replace(None);
+        // Otherwise the server is not there, or has not noticed yet that the last link is gone.
+        if let Ok((connection, incoming)) = dialled {
+            agent.link.send_replace(Some(connection.clone()));
+            for job in agent.memory.lock().pending.keys().cloned().collect::<Vec<_>>() {
+                tasks.spawn("result", deliver(agent.clone(), connection.clone(), job));
             }
-            // The server is not there, or has not noticed yet that the last link is gone.
-            Err(_) => {}
+            serve(&agent, &connection, incoming, &tasks).await;
+            agent.link.send_replace(None);
         }
         let part = u32::try_from(agent.number % 8).unwrap_or_default() + 1;
         tokio::time::sleep(REDIAL * part / 4).await;
