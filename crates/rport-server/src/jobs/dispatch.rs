@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
-use rport_domain::JobStatus;
+use rport_domain::{ClientId, JobStatus};
 use rport_protocol::to_client::{RunCmd, RunCmdReply};
 use rport_protocol::{GoTime, Job as WireJob, texts};
 
@@ -198,10 +198,14 @@ impl Inner {
 
     /// Ends a job whose client is not connected.
     async fn skip(self: &Arc<Self>, facts: &Arc<Facts>) {
-        let error = format!("client with id {} is not connected", facts.client);
+        let error = not_connected(&facts.client);
         self.end_and(std::slice::from_ref(&facts.id), JobStatus::Failed, &error, false)
             .await;
     }
+}
+
+pub(super) fn not_connected(client: &ClientId) -> String {
+    format!("client with id {client} is not connected")
 }
 
 fn uncertain_for_good() -> Attempt {

@@ -17,6 +17,7 @@ mod cancel;
 mod check;
 mod dispatch;
 mod ending;
+mod entry;
 mod live;
 mod news;
 mod options;
@@ -72,7 +73,8 @@ struct Inner {
     table: Mutex<Table>,
     watchers: Watchers,
     small_results: Semaphore,
-    large_results: Semaphore,
+    large_results: Arc<Semaphore>,
+    receiving: results::Receiving,
 }
 
 /// What the service is built on.
@@ -118,7 +120,8 @@ impl Jobs {
             table: Mutex::default(),
             watchers: Watchers::default(),
             small_results: Semaphore::new(results::MAX_SMALL),
-            large_results: Semaphore::new(results::MAX_LARGE),
+            large_results: Arc::new(Semaphore::new(results::MAX_STEPS)),
+            receiving: results::Receiving::default(),
         });
         inner.resume().await?;
         inner.tasks.spawn("jobs", inner.clone().keep_up());

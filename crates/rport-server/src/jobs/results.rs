@@ -3,17 +3,21 @@
 //! Nothing an agent says is believed but about its own jobs. A result counts once; it is acknowledged when it is on
 //! disk. Results too large for a request come through a channel, a few at a time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rport_domain::{JobId, JobStatus};
+use parking_lot::Mutex;
+use rport_domain::{ClientId, JobId, JobStatus};
 use rport_protocol::to_server::CmdResult;
 use rport_protocol::{Job as WireJob, Request, ResultVerdict, texts};
 use rport_store::{Finish, FinishedJob};
 use rport_transport::{Channel, IncomingChannel};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::Inner;
 use super::audit;
@@ -21,18 +25,22 @@ use crate::clients::Client;
 
 /// Largest result in bytes of its JSON. The default `send_back_limit` of 4 MiB per stream makes 48 MiB at worst.
 const MAX_RESULT: usize = 50 << 20;
-/// Most large results in memory at a time.
-pub(super) const MAX_LARGE: usize = 3;
+/// How much is taken of a large result before there has to be room for more, in bytes.
+const STEP: usize = 1 << 20;
+/// Most that is held of large results at a time, in steps.
+pub(super) const MAX_STEPS: usize = 160;
 /// Most small results in memory at a time.
 pub(super) const MAX_SMALL: usize = 128;
 /// Results above this size are decoded where it disturbs nobody.
 const LARGE: usize = 1 << 20;
-/// How long an agent may be silent in the middle of a large result.
+/// How long an agent may be silent in the middle of a large result, and how long that may wait for room.
 const SILENCE: Duration = Duration::from_secs(20);
 /// How long a large result may take; our agents give up after the same time.
 const LARGE_LIMIT: Duration = Duration::from_secs(600);
 /// How long readers of live output may take to tell what has arrived before the result.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+/// Longest id of a job. Ours are UUIDs.
+const MAX_ID: usize = 64;
 /// Longest error of a client that is kept, in bytes.
 const MAX_ERROR: usize = 16 << 10;
 
@@ -45,6 +53,33 @@ enum BadResult {
     TooLarge,
     #[error("{0:?} is not how a job ends")]
     NotFinal(String),
+    #[error("the id of the job is none of ours")]
+    BadId,
+}
+
+/// The large results that are being received: one of each client.
+#[derive(Debug, Default)]
+pub(super) struct Receiving(Mutex<HashMap<ClientId, Arc<CancellationToken>>>);
+
+impl Receiving {
+    /// Takes the place of a client. Who had it before is told to go: its link is gone, or it is up to no good.
+    fn enter(&self, client: &ClientId) -> Arc<CancellationToken> {
+        let token = Arc::new(CancellationToken::new());
+        if let Some(older) = self.0.lock().insert(client.clone(), token.clone()) {
+            older.cancel();
+        }
+        token
+    }
+
+    fn leave(&self, client: &ClientId, token: &Arc<CancellationToken>) {
+        let mut receiving = self.0.lock();
+        if receiving
+            .get(client)
+            .is_some_and(|current| Arc::ptr_eq(current, token))
+        {
+            receiving.remove(client);
+        }
+    }
 }
 
 impl Inner {
@@ -62,13 +97,22 @@ impl Inner {
     pub(super) fn take_large_result(self: &Arc<Self>, client: &Arc<Client>, channel: IncomingChannel) {
         let (inner, client) = (self.clone(), client.clone());
         let stop = self.tasks.soft();
+        let replaced = self.receiving.enter(&client.id);
         self.tasks.spawn("large_result", async move {
-            stop.run_until_cancelled(inner.receive(&client, channel)).await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = replaced.cancelled() => {}
+                () = inner.receive(&client, channel) => {}
+            }
+            inner.receiving.leave(&client.id, &replaced);
         });
     }
 
     async fn receive(self: &Arc<Self>, client: &Arc<Client>, channel: IncomingChannel) {
-        let id = JobId::new(String::from_utf8_lossy(&channel.extra).as_ref());
+        let Some(id) = std::str::from_utf8(&channel.extra).ok().and_then(job_id) else {
+            let _ = answer(channel.accept(), &refused(client, &BadResult::BadId)).await;
+            return;
+        };
         // Large things are not taken for jobs nobody ordered.
         match self.store.find(&id).await {
             Ok(Some(job)) if job.client_id == client.id => {}
@@ -82,10 +126,14 @@ impl Inner {
                 return;
             }
         }
-        let _turn = self.large_results.acquire().await;
+        // Never closed.
+        let Ok(mut room) = self.large_results.clone().acquire_owned().await else {
+            return;
+        };
         let mut channel = channel.accept();
         let mut payload = Vec::new();
-        let reading = timeout(LARGE_LIMIT, read(&mut channel, &mut payload)).await;
+        let reading = self.read(&mut channel, &mut payload, &mut room);
+        let reading = timeout(LARGE_LIMIT, reading).await;
         let verdict = match reading {
             Ok(Ok(true)) => self.decode_large(client, payload).await,
             Ok(Ok(false)) => refused(client, &BadResult::TooLarge),
@@ -104,6 +152,29 @@ impl Inner {
                 .await;
         }
         let _ = answer(channel, &verdict).await;
+    }
+
+    /// Reads a result; `false` if it is too large. Holds room for what it has read: one who sends slowly holds little.
+    async fn read(
+        &self,
+        channel: &mut Channel,
+        payload: &mut Vec<u8>,
+        room: &mut OwnedSemaphorePermit,
+    ) -> std::io::Result<bool> {
+        loop {
+            if payload.len() >= room.num_permits() * STEP {
+                let more = timeout(SILENCE, self.large_results.clone().acquire_owned()).await;
+                let more = more.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?;
+                room.merge(more.map_err(std::io::Error::other)?);
+            }
+            let reading = timeout(SILENCE, channel.read_buf(payload)).await;
+            match reading.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?? {
+                0 if payload.is_empty() => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                0 => return Ok(true),
+                _ if payload.len() > MAX_RESULT => return Ok(false),
+                _ => {}
+            }
+        }
     }
 
     async fn decode_large(self: &Arc<Self>, client: &Arc<Client>, payload: Vec<u8>) -> ResultVerdict {
@@ -182,19 +253,6 @@ pub(super) fn cancelled_by(user: &str) -> String {
     format!("cancelled by {user}")
 }
 
-/// Reads a result; `false` if it is too large.
-async fn read(channel: &mut Channel, payload: &mut Vec<u8>) -> std::io::Result<bool> {
-    loop {
-        let reading = timeout(SILENCE, channel.read_buf(payload)).await;
-        match reading.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?? {
-            0 if payload.is_empty() => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            0 => return Ok(true),
-            _ if payload.len() > MAX_RESULT => return Ok(false),
-            _ => {}
-        }
-    }
-}
-
 async fn answer(mut channel: Channel, verdict: &ResultVerdict) -> std::io::Result<()> {
     let writing = async {
         channel.write_all(&verdict.encode()).await?;
@@ -205,6 +263,7 @@ async fn answer(mut channel: Channel, verdict: &ResultVerdict) -> std::io::Resul
 
 /// Makes what is stored of what an agent reports. The order in it is not looked at: the record has it.
 fn finished(job: WireJob, now: chrono::DateTime<chrono::FixedOffset>) -> Result<FinishedJob, BadResult> {
+    let id = job_id(&job.jid).ok_or(BadResult::BadId)?;
     let status: Option<JobStatus> = job.status.parse().ok();
     let status = status
         .filter(|status| status.is_final())
@@ -212,7 +271,7 @@ fn finished(job: WireJob, now: chrono::DateTime<chrono::FixedOffset>) -> Result<
     let mut error = job.error;
     error.truncate(error.floor_char_boundary(MAX_ERROR));
     Ok(FinishedJob {
-        id: job.jid.into(),
+        id,
         status,
         pid: job.pid,
         started_at: job.started_at.non_zero(),
@@ -223,6 +282,12 @@ fn finished(job: WireJob, now: chrono::DateTime<chrono::FixedOffset>) -> Result<
         error,
         result: Some(job.result.unwrap_or_default()),
     })
+}
+
+/// An id that may be one of ours, and that may stand in a log.
+fn job_id(text: &str) -> Option<JobId> {
+    let sound = !text.is_empty() && text.len() <= MAX_ID && !text.contains(char::is_control);
+    sound.then(|| JobId::new(text))
 }
 
 fn refused(client: &Client, error: &BadResult) -> ResultVerdict {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use super::Inner;
 use super::cancel::ABORT_LIMIT;
-use super::dispatch::{GRACE, look_at};
+use super::dispatch::{GRACE, look_at, not_connected};
 use super::table::{Due, Facts, Overdue, Stage};
 use crate::metrics_names::{JOBS_RUNNING, JOBS_WAITING};
 
@@ -66,7 +66,11 @@ impl Inner {
                 JobPhase::Sending => Stage::Uncertain,
                 JobPhase::Started => running(&facts, now),
             };
+            let (id, turn_until) = (facts.id.clone(), look_at(&facts, now));
             table.add(Arc::new(facts), stage, None);
+            if stage == Stage::Uncertain {
+                table.uncertain(&id, None, turn_until);
+            }
         }
         let mut over = Vec::new();
         for (multi, _) in multis {
@@ -118,8 +122,7 @@ impl Inner {
             lost,
             overdue,
         } = due;
-        for (not_after, ids) in by_deadline(expired) {
-            let error = format!("not started before {}", GoTime::from(not_after));
+        for (error, ids) in self.by_reason(expired) {
             self.end_and(&ids, JobStatus::Failed, &error, false).await;
         }
         if !lost.is_empty() {
@@ -137,6 +140,20 @@ impl Inner {
             });
         }
         self.pump();
+    }
+
+    /// Why jobs were not started in time, and which ones.
+    fn by_reason(&self, expired: Vec<Arc<Facts>>) -> HashMap<String, Vec<JobId>> {
+        let mut reasons: HashMap<_, Vec<_>> = HashMap::new();
+        for facts in expired {
+            let reason = if facts.rule.queue || self.link(&facts).is_some() {
+                format!("not started before {}", GoTime::from(facts.rule.not_after))
+            } else {
+                not_connected(&facts.client)
+            };
+            reasons.entry(reason).or_default().push(facts.id.clone());
+        }
+        reasons
     }
 
     /// Finds out what became of a job that should have ended.
@@ -177,17 +194,6 @@ impl Inner {
             Err(error) => tracing::debug!(job.id = %id, %error, "an overdue job is not known about"),
         }
     }
-}
-
-fn by_deadline(expired: Vec<Arc<Facts>>) -> HashMap<DateTime<Utc>, Vec<JobId>> {
-    let mut groups: HashMap<_, Vec<_>> = HashMap::new();
-    for facts in expired {
-        groups
-            .entry(facts.rule.not_after)
-            .or_default()
-            .push(facts.id.clone());
-    }
-    groups
 }
 
 fn running(facts: &Facts, now: DateTime<Utc>) -> Stage {

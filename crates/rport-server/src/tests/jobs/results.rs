@@ -1,7 +1,9 @@
 //! What agents report, and what they only pretend.
 
+use rport_protocol::channel::KIND_CMD_RESULT;
 use rport_protocol::to_server::CmdResult;
 use rport_protocol::{Job as WireJob, Request, ResultVerdict};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 
@@ -90,6 +92,14 @@ async fn what_is_no_result_is_refused_for_good() {
         worker.report(odd).await,
         Err("\"wonderful\" is not how a job ends".to_owned())
     );
+    for jid in [String::new(), "x".repeat(65), "a\nb".to_owned()] {
+        let strange = WireJob {
+            jid,
+            ..worker::ended(job.clone(), JobStatus::Successful, "")
+        };
+        let words = worker.report(strange).await.expect_err("refused");
+        assert_eq!(words, "the id of the job is none of ours");
+    }
     assert_eq!(server.job("c1", &id).await.status, JobStatus::Running);
     // Through a channel it is known which job it would have been for. Nothing waits for it any more.
     let verdict = worker.report_large(id.as_str(), b"nonsense").await;
@@ -133,6 +143,33 @@ async fn a_result_that_never_ends_is_refused() {
     let job = server.job("c1", &id).await;
     assert_eq!(job.status, JobStatus::Unknown);
     assert!(job.error.contains("larger than"), "{}", job.error);
+    drop(worker);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_sends_one_large_result_at_a_time_and_the_newest_counts() {
+    let (server, worker, id, job) = running().await;
+    let mut halves = Vec::new();
+    for _ in 0..3 {
+        let mut channel = worker
+            .open(KIND_CMD_RESULT, id.as_str().as_bytes())
+            .await
+            .expect("taken");
+        channel.write_all(b"{\"jid\":").await.expect("written");
+        halves.push(channel);
+    }
+    let result = CmdResult(worker::ended(job, JobStatus::Successful, "whole")).encode();
+    assert_eq!(
+        worker.report_large(id.as_str(), &result).await,
+        ResultVerdict::Stored
+    );
+    for mut channel in halves {
+        let mut answer = Vec::new();
+        let ended = soon("the older ones are over", channel.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok() && answer.is_empty(), "{answer:?}");
+    }
+    assert_eq!(server.job("c1", &id).await.status, JobStatus::Successful);
     drop(worker);
     server.stop().await;
 }

@@ -166,3 +166,69 @@ async fn jobs_are_shown_to_who_may_run_them_there() {
     drop((first, _second));
     server.stop().await;
 }
+
+#[tokio::test]
+async fn orders_ends_and_cancellations_are_in_the_audit_log() {
+    let server = TestServer::start().await;
+    let mut worker = Worker::connect(&server, "c1").await;
+    let order = on(&["c1"], command("id %%vault_free"), ALL_AT_ONCE);
+    let multi = server.jobs().run_multi(&admin(), order).await.expect("ordered");
+    worker.run(JobStatus::Successful, "secret output").await;
+    server.over(&multi).await;
+    worker.agent.vanish();
+    eventually("disconnect", || !server.is_connected("c1")).await;
+    let id = server
+        .jobs()
+        .run(&admin(), &"c1".into(), queued("x"))
+        .await
+        .expect("queued");
+    server
+        .jobs()
+        .cancel(&admin(), &"c1".into(), &id)
+        .await
+        .expect("ended");
+    let query = ListQuery::parse(&[("sort", "timestamp")], &rport_domain::AUDIT_LIST).expect("valid");
+    let entries = server
+        .server
+        .audit_logs()
+        .list(&admin(), &query)
+        .await
+        .expect("listed")
+        .items;
+    let mut lines: Vec<_> = entries
+        .iter()
+        .filter(|entry| entry.application == "client.command")
+        .map(|entry| {
+            (
+                entry.action.as_str(),
+                entry.username.as_str(),
+                entry.client_id.as_str(),
+            )
+        })
+        .collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            ("execute.cancel", "admin", "c1"),
+            ("execute.done", "", "c1"),
+            ("execute.start", "admin", "c1"),
+            ("execute.start", "admin", "c1"),
+        ]
+    );
+    let start = entries
+        .iter()
+        .find(|entry| entry.action == "execute.start")
+        .expect("there");
+    assert!(
+        start.request.contains("\"command\":\"id %%vault_free\""),
+        "{}",
+        start.request
+    );
+    assert!(
+        !entries
+            .iter()
+            .any(|entry| entry.response.contains("secret output"))
+    );
+    server.stop().await;
+}
