@@ -35,7 +35,7 @@ case ${1:-} in
     npx --no-install tsc --noEmit
     npx --no-install vitest run
     ;;
-  e2e) install; build; programs; node e2e/run.mjs ;;
+  e2e) install; build; programs; node --test --test-reporter=spec e2e/*.test.mjs ;;
   screenshots) install; build; programs; node e2e/screens.mjs ;;
   *) echo "usage: scripts/ui.sh build|check|e2e|screenshots" >&2; exit 2 ;;
 esac

@@ -130,6 +130,7 @@ updates_interval = "0s"
 [remote-commands]
 enabled = true
 allow = ['.*']
+deny = []
 [remote-scripts]
 enabled = true
 `,

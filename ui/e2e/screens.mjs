@@ -18,9 +18,11 @@ export const SCREENS = [
   ["clients", "/clients"],
   ["client", "/clients/web-1"],
   ["client-tunnels", "/clients/web-1/tunnels"],
+  ["client-commands", "/clients/web-1/commands"],
   ["client-tags", "/clients/web-1/attributes"],
   ["client-history", "/clients/web-1/history"],
   ["tunnels", "/tunnels"],
+  ["commands", "/commands"],
   ["credentials", "/credentials"],
   ["add", "/add"],
   ["users", "/users"],
@@ -53,6 +55,9 @@ export async function furnish(rig) {
     groups: ["operators", "viewers"],
     password_expired: true,
   });
+  const order = { client_ids: ["web-1", "db-1"], execute_concurrently: true };
+  await rig.call("POST", "/commands", { ...order, command: "uptime; df -h / | tail -1" });
+  await rig.call("POST", "/commands", { ...order, command: "cat /etc/no-such-file" });
   return sample;
 }
 

@@ -2,6 +2,7 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { root } from "./api/base";
 import { ApiError } from "./api/errors";
 import { router } from "./router";
 import { applyTheme } from "./shell/theme";
@@ -11,6 +12,8 @@ import "./styles/shell.css";
 import "./styles/clients.css";
 
 applyTheme();
+// It is named relative to the first page, whose address changes as one goes on.
+document.querySelector("link[rel=icon]")?.setAttribute("href", new URL("favicon.svg", root).href);
 
 /** What is shown is kept true by events; asking again is for what no event names. */
 const STALE_MS = 30_000;

@@ -101,6 +101,14 @@ const tree = rootRoute.addChildren([
     client,
     clientTab,
     to(
+      "/commands",
+      lazyRouteComponent(() => import("./screens/jobs/Commands"), "Commands"),
+    ),
+    to(
+      "/commands/$jobId",
+      lazyRouteComponent(() => import("./screens/jobs/MultiJob"), "MultiJob"),
+    ),
+    to(
       "/tunnels",
       lazyRouteComponent(() => import("./screens/tunnels/Tunnels"), "Tunnels"),
     ),

@@ -246,6 +246,107 @@ export type IpAddresses = {
   updated_at: string;
 };
 
+export type Job = {
+  client_id: string;
+  client_name: string;
+  command: string;
+  created_by: string;
+  cwd: string;
+  error: string;
+  finished_at: string | null;
+  interpreter: string;
+  is_script: boolean;
+  is_sudo: boolean;
+  jid: string;
+  multi_job_id: string | null;
+  pid: number | null;
+  result: JobOutput | null;
+  schedule_id: string | null;
+  started_at: string;
+  status: string;
+  stream_result: boolean;
+  timeout_sec: number;
+};
+
+export type JobChunk = {
+  client_id: string;
+  client_name: string;
+  jid: string;
+  result: JobChunkOutput;
+  skipped?: number | null;
+};
+
+export type JobChunkOutput = {
+  stderr: string;
+  stdout: string;
+  summary: string;
+};
+
+export type JobCounts = {
+  failed: number;
+  running: number;
+  successful: number;
+  total: number;
+  unknown: number;
+  waiting: number;
+};
+
+export type JobItem = {
+  client_id?: string | null;
+  client_name?: string | null;
+  command?: string | null;
+  created_by?: string | null;
+  cwd?: string | null;
+  error?: string | null;
+  finished_at?: string | null;
+  interpreter?: string | null;
+  is_script?: boolean | null;
+  is_sudo?: boolean | null;
+  jid?: string | null;
+  multi_job_id?: string | null;
+  pid?: number | null;
+  result?: JobOutputItem | null;
+  schedule_id?: string | null;
+  started_at?: string | null;
+  status?: string | null;
+  timeout_sec?: number | null;
+};
+
+export type JobOutput = {
+  stderr: string;
+  stdout: string;
+  summary: string;
+};
+
+export type JobOutputItem = {
+  stderr?: string | null;
+  stdout?: string | null;
+  summary?: string | null;
+};
+
+export type JobParameter = string | JobVaultKey;
+
+export type JobStarted = {
+  jid: string;
+};
+
+export type JobTags = {
+  operator?: string;
+  tags?: string[];
+};
+
+export type JobVaultKey = {
+  vault: string;
+};
+
+export type LastExecution = {
+  client_count: number;
+  started_at: string;
+  status: string | null;
+  success_count: number;
+  summary: string | null;
+};
+
 export type LibraryCommand = {
   cmd?: string | null;
   created_at?: string | null;
@@ -351,6 +452,39 @@ export type Meta = {
   count: number;
 };
 
+export type MultiJob = {
+  abort_on_err: boolean;
+  client_ids: string[] | null;
+  command: string;
+  concurrent: boolean;
+  counts: JobCounts;
+  created_by: string;
+  cwd: string;
+  group_ids: string[] | null;
+  interpreter: string;
+  is_script: boolean;
+  is_sudo: boolean;
+  jid: string;
+  jobs: Job[];
+  schedule_id: string | null;
+  started_at: string;
+  tags: JobTags | null;
+  timeout_sec: number;
+};
+
+export type MultiJobItem = {
+  client_ids: string[] | null;
+  command: string;
+  counts: JobCounts;
+  created_by: string;
+  group_ids: string[] | null;
+  is_script: boolean;
+  jid: string;
+  schedule_id: string | null;
+  started_at: string;
+  tags: JobTags | null;
+};
+
 export type NewApiToken = {
   expires_at?: string | null;
   name?: string;
@@ -363,6 +497,19 @@ export type NewClientAuth = {
   generate?: boolean;
   id?: string;
   password?: string | null;
+};
+
+export type NewClientJob = {
+  command?: string;
+  cwd?: string;
+  expires?: string | null;
+  interpreter?: string;
+  is_sudo?: boolean;
+  parameters?: Record<string, JobParameter> | null;
+  queue_if_offline?: boolean;
+  script?: string;
+  stream_result?: boolean;
+  timeout_sec?: number;
 };
 
 export type NewLibraryCommand = {
@@ -380,6 +527,56 @@ export type NewLibraryScript = {
   script?: string;
   tags?: string[] | null;
   timeout_sec?: number;
+};
+
+export type NewMultiJob = {
+  abort_on_error?: boolean | null;
+  client_ids?: string[] | null;
+  command?: string;
+  cwd?: string;
+  execute_concurrently?: boolean;
+  expires?: string | null;
+  group_ids?: string[] | null;
+  interpreter?: string;
+  is_sudo?: boolean;
+  max_concurrent?: number | null;
+  parameters?: Record<string, JobParameter> | null;
+  queue_if_offline?: boolean;
+  script?: string;
+  stream_result?: boolean;
+  tags?: JobTags | null;
+  timeout_sec?: number;
+};
+
+export type NewSchedule = {
+  abort_on_error?: boolean | null;
+  client_ids?: string[] | null;
+  command?: string;
+  created_at?: string | null;
+  created_by?: string | null;
+  cwd?: string;
+  execute_concurrently?: boolean;
+  expires?: string;
+  group_ids?: string[] | null;
+  id?: string | null;
+  interpreter?: string;
+  is_sudo?: boolean;
+  jitter_sec?: number;
+  last_execution?: unknown;
+  max_concurrent?: number | null;
+  missed?: string;
+  name?: string;
+  next_runs?: string[] | null;
+  overlaps?: boolean;
+  parameters?: Record<string, ScheduleParameter> | null;
+  paused?: boolean;
+  queue_if_offline?: boolean;
+  schedule?: string;
+  script?: string;
+  tags?: ScheduleTags | null;
+  time_zone?: string;
+  timeout_sec?: number;
+  type?: string;
 };
 
 export type NewUser = {
@@ -422,6 +619,69 @@ export type RecoveryCodes = {
 
 export type RecoveryCodesLeft = {
   left: number;
+};
+
+export type Schedule = {
+  abort_on_error: boolean | null;
+  client_ids: string[] | null;
+  command?: string | null;
+  created_at: string;
+  created_by: string;
+  cwd: string;
+  execute_concurrently: boolean;
+  expires: string | null;
+  group_ids: string[] | null;
+  id: string;
+  interpreter: string;
+  is_sudo: boolean;
+  jitter_sec: number;
+  last_execution: LastExecution | null;
+  max_concurrent: number | null;
+  missed: string;
+  name: string;
+  next_runs: string[];
+  overlaps: boolean;
+  parameters: Record<string, ScheduleParameter> | null;
+  paused: boolean;
+  queue_if_offline: boolean;
+  schedule: string;
+  script?: string | null;
+  tags: ScheduleTags | null;
+  time_zone: string | null;
+  timeout_sec: number;
+  type: string;
+};
+
+export type ScheduleExecution = {
+  counts: ScheduleJobCounts | null;
+  due_at: string;
+  handled_at: string;
+  multi_job_id: string | null;
+  outcome: string;
+  reason: string;
+  requested_by: string | null;
+};
+
+export type ScheduleJobCounts = {
+  failed: number;
+  running: number;
+  successful: number;
+  total: number;
+  unknown: number;
+  waiting: number;
+};
+
+export type ScheduleParameter = string | {
+  vault: string;
+};
+
+export type ScheduleRunStarted = {
+  jid: string;
+};
+
+export type ScheduleTags = {
+  operator?: string;
+  tags?: string[];
 };
 
 export type SsoDetails = {
@@ -703,6 +963,28 @@ export interface Operations {
     body: ClientIdBinding;
     answer: undefined;
   };
+  "GET /clients/{client_id}/commands": {
+    path: { client_id: string };
+    answer: { data: JobItem[]; meta: Meta };
+  };
+  "POST /clients/{client_id}/commands": {
+    path: { client_id: string };
+    body: NewClientJob;
+    answer: { data: JobStarted };
+  };
+  "GET /clients/{client_id}/commands/{job_id}": {
+    path: { client_id: string; job_id: string };
+    answer: { data: Job };
+  };
+  "POST /clients/{client_id}/commands/{job_id}/cancel": {
+    path: { client_id: string; job_id: string };
+    answer: undefined;
+  };
+  "POST /clients/{client_id}/scripts": {
+    path: { client_id: string };
+    body: NewClientJob;
+    answer: { data: JobStarted };
+  };
   "GET /clients/{client_id}/stored-tunnels": {
     path: { client_id: string };
     answer: { data: StoredTunnel[]; meta: Meta };
@@ -737,6 +1019,25 @@ export interface Operations {
     path: { client_id: string; tunnel_id: string };
     body: TunnelAclChange;
     answer: undefined;
+  };
+  "GET /commands": {
+    answer: { data: MultiJobItem[]; meta: Meta };
+  };
+  "POST /commands": {
+    body: NewMultiJob;
+    answer: { data: JobStarted };
+  };
+  "GET /commands/{job_id}": {
+    path: { job_id: string };
+    answer: { data: MultiJob };
+  };
+  "POST /commands/{job_id}/cancel": {
+    path: { job_id: string };
+    answer: { data: JobCounts };
+  };
+  "GET /commands/{job_id}/jobs": {
+    path: { job_id: string };
+    answer: { data: JobItem[]; meta: Meta };
   };
   "GET /library/commands": {
     answer: { data: LibraryCommand[]; meta: Meta };
@@ -865,6 +1166,72 @@ export interface Operations {
   "GET /plus/status": {
     answer: { data: PlusStatus };
   };
+  "GET /schedules": {
+    answer: {
+      data: {
+        data: {
+          abort_on_error: boolean | null;
+          client_ids: string[] | null;
+          command?: string | null;
+          created_at: string;
+          created_by: string;
+          cwd: string;
+          execute_concurrently: boolean;
+          expires: string | null;
+          group_ids: string[] | null;
+          id: string;
+          interpreter: string;
+          is_sudo: boolean;
+          jitter_sec: number;
+          last_execution: LastExecution | null;
+          max_concurrent: number | null;
+          missed: string;
+          name: string;
+          next_runs: string[];
+          overlaps: boolean;
+          parameters: Record<string, ScheduleParameter> | null;
+          paused: boolean;
+          queue_if_offline: boolean;
+          schedule: string;
+          script?: string | null;
+          tags: ScheduleTags | null;
+          time_zone: string | null;
+          timeout_sec: number;
+          type: string;
+        }[];
+        meta: Meta;
+      };
+    };
+  };
+  "POST /schedules": {
+    body: NewSchedule;
+    answer: { data: Schedule };
+  };
+  "GET /schedules/{schedule_id}": {
+    path: { schedule_id: string };
+    answer: { data: Schedule };
+  };
+  "PUT /schedules/{schedule_id}": {
+    path: { schedule_id: string };
+    body: NewSchedule;
+    answer: { data: Schedule };
+  };
+  "DELETE /schedules/{schedule_id}": {
+    path: { schedule_id: string };
+    answer: undefined;
+  };
+  "GET /schedules/{schedule_id}/executions": {
+    path: { schedule_id: string };
+    answer: { data: ScheduleExecution[]; meta: Meta };
+  };
+  "POST /schedules/{schedule_id}/run": {
+    path: { schedule_id: string };
+    answer: { data: ScheduleRunStarted };
+  };
+  "POST /scripts": {
+    body: NewMultiJob;
+    answer: { data: JobStarted };
+  };
   "GET /status": {
     answer: { data: Status };
   };
@@ -965,7 +1332,17 @@ export interface Operations {
     body: Verification;
     answer: { data: LoginToken };
   };
+  "GET /ws/commands": {
+    answer: never;
+  };
   "GET /ws/events": {
+    answer: never;
+  };
+  "GET /ws/jobs/{job_id}": {
+    path: { job_id: string };
+    answer: never;
+  };
+  "GET /ws/scripts": {
     answer: never;
   };
 }

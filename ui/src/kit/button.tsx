@@ -22,7 +22,7 @@ export function Button({ kind, size, busy = false, icon, children, ...rest }: Bu
   if (size) classes.push(size);
   if (children === undefined) classes.push("icon");
   return (
-    <AriaButton {...rest} className={classes.join(" ")} isPending={busy}>
+    <AriaButton {...rest} className={classes.join(" ")} isDisabled={busy || (rest.isDisabled ?? false)}>
       {busy ? <span className="spinner" aria-hidden /> : icon}
       {children}
     </AriaButton>

@@ -142,7 +142,8 @@ function UserMenu() {
   return (
     <>
       <MenuTrigger>
-        <AriaButton className="nav-user" aria-label={`${t.navAccount}: ${name}`}>
+        <AriaButton className="nav-user">
+          <span className="hidden-visually">{t.navAccount}: </span>
           <span className="avatar" aria-hidden>
             {initials(name)}
           </span>

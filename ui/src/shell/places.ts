@@ -6,6 +6,7 @@ import {
   type LucideIcon,
   MonitorSmartphone,
   ScrollText,
+  Terminal,
   Users,
 } from "lucide-react";
 import type { Permission } from "../api/me";
@@ -27,6 +28,7 @@ export const places: { name: string; places: Place[] }[] = [
     places: [
       { to: "/clients", name: t.navClients, icon: MonitorSmartphone, key: "c" },
       { to: "/tunnels", name: t.navTunnels, icon: Cable, key: "t", needs: "tunnels" },
+      { to: "/commands", name: t.navCommands, icon: Terminal, key: "o", needs: "commands" },
       { to: "/add", name: t.navAdd, icon: CirclePlus, key: "m", needs: "admin" },
     ],
   },

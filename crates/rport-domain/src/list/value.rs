@@ -73,16 +73,47 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Compares without regard to case.
+/// Compares as people count: without regard to case, and digits as the number they make, so that `web-2` comes before
+/// `web-10`. What is the same that way (`1` and `01`) is told apart letter by letter.
+///
+/// Differs from RPort, which compares letters only.
 fn compare_text(a: &str, b: &str) -> Ordering {
     if a.is_ascii() && b.is_ascii() {
         // Sorting compares the same texts over and over: copy nothing for the common case.
-        return a
-            .bytes()
-            .map(|byte| byte.to_ascii_lowercase())
-            .cmp(b.bytes().map(|byte| byte.to_ascii_lowercase()));
+        return compare_counting(a.as_bytes(), b.as_bytes());
     }
-    a.to_lowercase().cmp(&b.to_lowercase())
+    compare_counting(a.to_lowercase().as_bytes(), b.to_lowercase().as_bytes())
+}
+
+fn compare_counting(a: &[u8], b: &[u8]) -> Ordering {
+    let (mut left, mut right) = (a, b);
+    while let (Some(x), Some(y)) = (left.first(), right.first()) {
+        let order = if x.is_ascii_digit() && y.is_ascii_digit() {
+            let (number, rest) = split_number(left);
+            let (other, other_rest) = split_number(right);
+            (left, right) = (rest, other_rest);
+            number.len().cmp(&other.len()).then_with(|| number.cmp(other))
+        } else {
+            let order = x.to_ascii_lowercase().cmp(&y.to_ascii_lowercase());
+            (left, right) = (&left[1..], &right[1..]);
+            order
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    let plain = |text: &[u8]| text.to_ascii_lowercase();
+    left.len()
+        .cmp(&right.len())
+        .then_with(|| plain(a).cmp(&plain(b)))
+}
+
+/// The digits at the beginning without leading zeros, and what follows them.
+fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = text.split_at(end);
+    let zeros = digits.iter().take_while(|byte| **byte == b'0').count();
+    (&digits[zeros..], rest)
 }
 
 /// Equality without regard to case.
@@ -109,6 +140,8 @@ fn go_print(number: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -130,5 +163,26 @@ mod tests {
         assert_eq!(compare_text("abc", "AB"), Ordering::Greater);
         assert_eq!(compare_text("É", "é"), Ordering::Equal);
         assert!(equal_in_any_case("Ärger", "äRGER") && !equal_in_any_case("a", "b"));
+    }
+
+    #[test]
+    fn counts_as_people_do() {
+        let mut names = ["web-10", "Web-2", "web-1", "web-02", "web", "web-1a", "ärger-9", "ärger-10"];
+        names.sort_by(|a, b| compare_text(a, b));
+        assert_eq!(
+            names,
+            ["web", "web-1", "web-1a", "web-02", "Web-2", "web-10", "ärger-9", "ärger-10"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_is_one(a in "[a0-9B]{0,6}", b in "[a0-9B]{0,6}", c in "[a0-9B]{0,6}") {
+            prop_assert_eq!(compare_text(&a, &b), compare_text(&b, &a).reverse());
+            prop_assert_eq!(compare_text(&a, &b).is_eq(), a.eq_ignore_ascii_case(&b));
+            if compare_text(&a, &b).is_le() && compare_text(&b, &c).is_le() {
+                prop_assert!(compare_text(&a, &c).is_le());
+            }
+        }
     }
 }

@@ -12,12 +12,13 @@ import { Failed, Loading } from "../../kit/states";
 import { Time } from "../../kit/time";
 import { toast } from "../../kit/toast";
 import { t } from "../../texts/en";
+import { ClientJobs } from "../jobs/ClientJobs";
 import { ClientTunnels } from "../tunnels/ClientTunnels";
 import { Attributes } from "./Attributes";
 import { History } from "./History";
 import { Overview } from "./Overview";
 
-const TABS = ["overview", "tunnels", "attributes", "history"] as const;
+const TABS = ["overview", "tunnels", "commands", "attributes", "history"] as const;
 type Tab = (typeof TABS)[number];
 
 export function useClient(id: string) {
@@ -47,10 +48,16 @@ export function Client() {
   const names: Record<Tab, string> = {
     overview: t.tabOverview,
     tunnels: t.tabTunnels,
+    commands: t.tabCommands,
     attributes: t.tabAttributes,
     history: t.tabHistory,
   };
-  const shown = TABS.filter((one) => (one !== "tunnels" || can("tunnels")) && (one !== "history" || can("auditlog")));
+  const shown = TABS.filter(
+    (one) =>
+      (one !== "tunnels" || can("tunnels")) &&
+      (one !== "commands" || can("commands") || can("scripts")) &&
+      (one !== "history" || can("auditlog")),
+  );
   return (
     <div className="page">
       <BackLink />
@@ -83,6 +90,8 @@ function Body({ tab, client }: { tab: Tab; client: ClientRecord }) {
       return <Overview client={client} />;
     case "tunnels":
       return <ClientTunnels client={client} />;
+    case "commands":
+      return <ClientJobs client={client} />;
     case "attributes":
       return <Attributes client={client} />;
     case "history":

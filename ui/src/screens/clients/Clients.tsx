@@ -8,6 +8,7 @@ import {
   ListFilter,
   MonitorSmartphone,
   SearchX,
+  Terminal,
   Trash2,
   UsersRound,
   X,
@@ -118,6 +119,12 @@ export function Clients() {
             <Button size="small" icon={<UsersRound />} onPress={() => setAsked("access")}>
               {t.setAccess}
             </Button>
+          )}
+          {can("commands") && (
+            <Link to="/commands" search={{ clients: [...selected.keys()].join(",") } as never} className="button small">
+              <Terminal aria-hidden />
+              {t.runCommand}
+            </Link>
           )}
           <Button size="small" icon={<Trash2 />} onPress={() => setAsked("delete")}>
             {t.delete}

@@ -1,0 +1,13 @@
+import { launch, openPage, Rig, logIn } from "./harness.mjs";
+const rig = await Rig.start({agents:[{id:"web-1"},{id:"db-1"}]}); const b = await launch();
+const {page,wrong}=await openPage(b,rig);
+page.on("response",async r=>{ if(r.request().method()==="POST"||r.status()>=400) console.log(r.request().method(), r.url(), r.status(), (await r.text().catch(()=>"")).slice(0,300), r.request().postData())});
+page.on("websocket",ws=>{console.log("ws",ws.url());ws.on("framereceived",f=>console.log("frame",String(f.payload).slice(0,300)));ws.on("close",()=>console.log("wsclose",ws.url()))});
+await logIn(page,rig,rig.admin,"/clients/web-1/commands");
+await page.getByLabel("Command", { exact: true }).fill("echo started; sleep 30");
+await page.keyboard.press("Control+Enter");
+await page.waitForTimeout(4000);
+await page.screenshot({path:"screenshots/dbg.png"});
+console.log(await rig.call("GET","/clients/web-1/commands?fields[jobs]=jid,status,error"));
+console.log(wrong);
+await b.close(); await rig.stop();

@@ -1,0 +1,16 @@
+/** Escape sequences of terminals: colours, titles, moving the cursor. */
+const SEQUENCES =
+  /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[PX^_][^\u001b]*(?:\u001b\\)?|[ -/]*[0-~])/g;
+const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
+/** Output of a program as text for people: what would steer a terminal, or turn text around, is left out. */
+export function plain(output: string): string {
+  return output.replace(SEQUENCES, "").replaceAll("\r\n", "\n").replace(CONTROLS, "");
+}
+
+/** Base64 of the text's UTF-8, as scripts are sent. */
+export function base64(text: string): string {
+  let binary = "";
+  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
