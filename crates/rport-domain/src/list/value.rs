@@ -103,9 +103,7 @@ fn compare_counting(a: &[u8], b: &[u8]) -> Ordering {
         }
     }
     let plain = |text: &[u8]| text.to_ascii_lowercase();
-    left.len()
-        .cmp(&right.len())
-        .then_with(|| plain(a).cmp(&plain(b)))
+    left.len().cmp(&right.len()).then_with(|| plain(a).cmp(&plain(b)))
 }
 
 /// The digits at the beginning without leading zeros, and what follows them.
@@ -167,11 +165,29 @@ mod tests {
 
     #[test]
     fn counts_as_people_do() {
-        let mut names = ["web-10", "Web-2", "web-1", "web-02", "web", "web-1a", "ärger-9", "ärger-10"];
+        let mut names = [
+            "web-10",
+            "Web-2",
+            "web-1",
+            "web-02",
+            "web",
+            "web-1a",
+            "ärger-9",
+            "ärger-10",
+        ];
         names.sort_by(|a, b| compare_text(a, b));
         assert_eq!(
             names,
-            ["web", "web-1", "web-1a", "web-02", "Web-2", "web-10", "ärger-9", "ärger-10"]
+            [
+                "web",
+                "web-1",
+                "web-1a",
+                "web-02",
+                "Web-2",
+                "web-10",
+                "ärger-9",
+                "ärger-10"
+            ]
         );
     }
 

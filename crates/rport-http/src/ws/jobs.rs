@@ -68,8 +68,8 @@ pub(crate) async fn scripts(
 
 /// Watch a job or a multi-job.
 ///
-/// A WebSocket. What has ended already comes first; then as in `/ws/commands`. Output is there to see only if it was
-/// ordered with `stream_result`, or through a WebSocket, and from now on.
+/// A WebSocket. What was said lately and what has ended comes first; then as in `/ws/commands`. Output is there to see
+/// only if it was ordered with `stream_result`, or through a WebSocket; what was said earlier comes with the end.
 #[utoipa::path(
     get, path = "/ws/jobs/{job_id}", tag = "jobs", operation_id = "ws_job",
     params(

@@ -134,12 +134,8 @@ impl Reader {
     }
 
     fn take(&mut self, bytes: &[u8]) {
-        if self.inner.watchers.anybody(&self.facts) {
-            let text = self.text.push(bytes);
-            self.tell(text);
-        } else {
-            self.text = Text::default();
-        }
+        let text = self.text.push(bytes);
+        self.tell(text);
     }
 
     fn tell_rest(&mut self) {

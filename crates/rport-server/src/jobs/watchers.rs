@@ -16,6 +16,9 @@ use super::table::Facts;
 const ROOM: usize = 1 << 20;
 /// What a piece of output takes besides its text.
 const OVERHEAD: usize = 128;
+/// Most output in bytes that is kept for watchers to come, of all jobs together. Whoever orders a job learns its id
+/// before a watch can begin, and what is said in between would be lost until the end.
+const RECENT: usize = 4 << 20;
 
 /// What waits for a watcher.
 #[derive(Debug)]
@@ -105,65 +108,95 @@ impl State {
 /// All watchers, by the job or multi-job they watch.
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
-    queues: Mutex<HashMap<JobId, Vec<Weak<Queue>>>>,
+    state: Mutex<Watching>,
+}
+
+#[derive(Debug, Default)]
+struct Watching {
+    queues: HashMap<JobId, Vec<Weak<Queue>>>,
+    /// The latest output of all jobs, oldest first.
+    recent: VecDeque<(Arc<Facts>, OutputStream, Arc<str>)>,
+    /// What it takes.
+    recent_bytes: usize,
+}
+
+impl Watching {
+    fn keep(&mut self, facts: &Arc<Facts>, stream: OutputStream, text: &Arc<str>) {
+        self.recent_bytes += text.len() + OVERHEAD;
+        self.recent.push_back((facts.clone(), stream, text.clone()));
+        while self.recent_bytes > RECENT
+            && let Some((_, _, oldest)) = self.recent.pop_front()
+        {
+            self.recent_bytes -= oldest.len() + OVERHEAD;
+        }
+    }
+
+    fn forget(&mut self, id: &JobId) {
+        let mut freed = 0;
+        self.recent.retain(|(facts, _, text)| {
+            let stays = facts.id != *id;
+            if !stays {
+                freed += text.len() + OVERHEAD;
+            }
+            stays
+        });
+        self.recent_bytes -= freed;
+    }
+
+    fn of(&self, id: &JobId, multi: Option<&JobId>) -> Vec<Arc<Queue>> {
+        let watching = [Some(id), multi].into_iter().flatten();
+        watching
+            .filter_map(|id| self.queues.get(id))
+            .flatten()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
 }
 
 impl Watchers {
-    /// Begins to watch a job or multi-job. Whoever drops the queue follows with [`Self::leave`].
+    /// Begins to watch a job or multi-job, with what it has said lately. Whoever drops the queue follows with
+    /// [`Self::leave`].
     pub(super) fn join(&self, id: &JobId) -> Arc<Queue> {
         let queue = Arc::new(Queue::default());
-        let mut queues = self.queues.lock();
-        queues.entry(id.clone()).or_default().push(Arc::downgrade(&queue));
+        let mut state = self.state.lock();
+        for (facts, stream, text) in &state.recent {
+            if facts.id == *id || facts.multi.as_ref() == Some(id) {
+                queue.chunk(facts, *stream, text);
+            }
+        }
+        let queues = state.queues.entry(id.clone()).or_default();
+        queues.push(Arc::downgrade(&queue));
         queue
     }
 
     /// Forgets the queues of a job that were dropped.
     pub(super) fn leave(&self, id: &JobId) {
-        let mut queues = self.queues.lock();
-        if let Some(watching) = queues.get_mut(id) {
+        let mut state = self.state.lock();
+        if let Some(watching) = state.queues.get_mut(id) {
             watching.retain(|queue| queue.strong_count() > 0);
             if watching.is_empty() {
-                queues.remove(id);
+                state.queues.remove(id);
             }
         }
-    }
-
-    /// Whether anybody wants output of a job.
-    pub(super) fn anybody(&self, facts: &Facts) -> bool {
-        let queues = self.queues.lock();
-        !queues.is_empty()
-            && (queues.contains_key(&facts.id)
-                || facts
-                    .multi
-                    .as_ref()
-                    .is_some_and(|multi| queues.contains_key(multi)))
     }
 
     /// Tells of output.
     pub(super) fn chunk(&self, facts: &Arc<Facts>, stream: OutputStream, text: &str) {
         let text: Arc<str> = text.into();
-        for queue in self.of(&facts.id, facts.multi.as_ref()) {
+        // Under one lock, so that whoever joins meanwhile hears it once.
+        let mut state = self.state.lock();
+        state.keep(facts, stream, &text);
+        for queue in state.of(&facts.id, facts.multi.as_ref()) {
             queue.chunk(facts, stream, &text);
         }
     }
 
-    /// Tells of the end of a job.
+    /// Tells of the end of a job. Its result takes the place of what is kept of its output.
     pub(super) fn finished(&self, id: &JobId, multi: Option<&JobId>) {
-        for queue in self.of(id, multi) {
+        let mut state = self.state.lock();
+        for queue in state.of(id, multi) {
             queue.finished(id);
         }
-    }
-
-    fn of(&self, id: &JobId, multi: Option<&JobId>) -> Vec<Arc<Queue>> {
-        let queues = self.queues.lock();
-        if queues.is_empty() {
-            return Vec::new();
-        }
-        let watching = [Some(id), multi].into_iter().flatten();
-        watching
-            .filter_map(|id| queues.get(id))
-            .flatten()
-            .filter_map(Weak::upgrade)
-            .collect()
+        state.forget(id);
     }
 }
