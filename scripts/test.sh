@@ -55,6 +55,7 @@ check "web interface: lints and unit tests" scripts/ui.sh check
 check "clippy" cargo clippy --workspace --all-targets -- -D warnings
 check "tests" run_tests
 check "API contract" scripts/contract.sh
+check "web interface in a browser" scripts/ui.sh e2e
 check "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
 for name in "${failures[@]}"; do

@@ -215,6 +215,8 @@ export type EffectivePermissions = {
 export type EventMessage = {
   client_id?: string | null;
   count?: number | null;
+  job_id?: string | null;
+  multi_job_id?: string | null;
   tunnel_id?: string | null;
   type: string;
 };
