@@ -166,6 +166,11 @@ impl Database {
         work(connection).map_err(|error| StoreError::sqlite(&self.inner.path, error))
     }
 
+    /// Something that is wrong with what was asked of this file.
+    pub(crate) fn error(&self, kind: StoreErrorKind) -> StoreError {
+        StoreError::new(&self.inner.path, kind)
+    }
+
     /// Waits until everything handed in is on disk and closes the writer. Later writes fail with `Closed`.
     pub(crate) async fn close(&self) {
         self.inner.jobs.lock().take();

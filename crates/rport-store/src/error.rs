@@ -41,6 +41,8 @@ pub enum StoreErrorKind {
         /// The highest schema version this program knows.
         known: i64,
     },
+    /// What was asked for is too large to be put together in memory.
+    TooLarge,
     /// The writer of this file has been stopped.
     Closed,
     /// Anything else SQLite or the operating system says.
@@ -132,6 +134,7 @@ impl fmt::Display for StoreError {
                 f,
                 "database {path}: its schema version {found} is newer than this program knows ({known}); use the program that wrote it"
             ),
+            StoreErrorKind::TooLarge => write!(f, "database {path}: the answer would be too large"),
             StoreErrorKind::Closed => write!(f, "database {path}: already closed, the server is stopping"),
             StoreErrorKind::Other(text) => write!(f, "database {path}: {text}"),
         }
@@ -155,6 +158,8 @@ impl From<StoreError> for rport_domain::Error {
             StoreErrorKind::DiskFull | StoreErrorKind::Busy | StoreErrorKind::Closed => {
                 Self::unavailable("the data could not be saved or read, try again later").source(error)
             }
+            StoreErrorKind::TooLarge => Self::invalid("The answer would be too large.")
+                .detail("ask for fewer items with page[limit], or for fewer members with fields[…]"),
             _ => Self::internal(error),
         }
     }

@@ -67,6 +67,9 @@ pub(crate) async fn list(ctx: Ctx, query: QueryPairs) -> ApiResult<Listed<MultiJ
 }
 
 /// Show a multi-job and its newest jobs.
+///
+/// Where their commands and results have more than 64 MiB altogether, these are left empty; read the jobs one by one
+/// then.
 #[utoipa::path(
     get, path = "/commands/{job_id}", tag = "jobs", operation_id = "get_multi_job",
     params(("job_id" = String, Path)),

@@ -5,7 +5,7 @@
 
 use rport_domain::list::SortSpec;
 use rport_domain::{ClientId, Error, Fields, JOB_FIELDS, JOB_LIST, Job, JobId, ListQuery, MultiJob, Page};
-use rport_store::{JobScope, MultiJobExtras};
+use rport_store::{JobScope, MultiJobExtras, StoreErrorKind};
 
 use super::cancel::belongs_to;
 use super::watch::JobWatch;
@@ -69,7 +69,8 @@ impl Jobs {
         })
     }
 
-    /// One multi-job with its newest jobs.
+    /// One multi-job with its newest jobs. Where these are too large altogether, commands and output are left out of
+    /// them.
     ///
     /// # Errors
     /// `NotFound`; `Forbidden` for others than its creator and administrators.
@@ -85,13 +86,22 @@ impl Jobs {
             ..everything()
         };
         let scope = inner.scope_of(actor, id);
-        let jobs = inner.store.list(scope, &kinds, &newest).await?.items;
+        let jobs = match inner.store.list(scope.clone(), &kinds, &newest).await {
+            Err(error) if *error.kind() == StoreErrorKind::TooLarge => {
+                let newest = ListQuery {
+                    fields: without_output(),
+                    ..newest
+                };
+                inner.store.list(scope, &kinds, &newest).await?
+            }
+            page => page?,
+        };
         let counts = inner.store.counts(id).await?;
         Ok(MultiJobView {
             multi,
             extras,
             counts,
-            jobs,
+            jobs: jobs.items,
         })
     }
 
@@ -186,6 +196,19 @@ fn everything() -> ListQuery {
         limit: usize::try_from(i64::MAX).unwrap_or(usize::MAX),
         ..query
     }
+}
+
+/// All members but the large ones.
+fn without_output() -> Fields {
+    let query = ListQuery::parse(
+        &[(
+            "fields[jobs]",
+            "jid,status,finished_at,client_id,client_name,cwd,interpreter,pid,started_at,created_by,timeout_sec,\
+             multi_job_id,schedule_id,error,is_sudo,is_script",
+        )],
+        &JOB_LIST,
+    );
+    query.expect("all are members of jobs").fields
 }
 
 fn newest_first(column: &'static str) -> SortSpec {

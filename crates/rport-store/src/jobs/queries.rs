@@ -1,11 +1,13 @@
 //! Lists, single jobs, and what a restart takes up again.
 
-use rport_domain::{Job, JobCounts, JobId, JobStatus, LibraryKind, ListQuery, MultiJob, Page, UserName};
+use rport_domain::{
+    Fields, Job, JobCounts, JobId, JobStatus, LibraryKind, ListQuery, MultiJob, Page, UserName,
+};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::records::{JobPhase, JobScope, MultiJobExtras, OpenJob};
 use super::{Jobs, progress, rows};
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreErrorKind};
 use crate::list::ListSource;
 
 const JOB_SOURCE: ListSource = ListSource {
@@ -19,6 +21,9 @@ const MULTI_JOB_SOURCE: ListSource = ListSource {
     table: rows::MULTI_JOBS,
     tie: "jid",
 };
+
+/// Most that the commands and results of one page may have, in bytes.
+const LARGEST_PAGE: usize = 64 << 20;
 
 impl Jobs {
     /// One job, whatever client it is of.
@@ -53,31 +58,29 @@ impl Jobs {
 
     /// A page of jobs of some kinds. `query` was read with [`rport_domain::JOB_LIST`].
     ///
-    /// Of the results only those members are read that `query` asks for, since they may be large.
+    /// Only those members are read that `query` asks for, since they may be large; the others are empty.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::TooLarge`] when commands and results have more than 64 MiB altogether.
     pub async fn list(
         &self,
         scope: JobScope,
         kinds: &[LibraryKind],
         query: &ListQuery,
     ) -> Result<Page<Job>, StoreError> {
+        self.list_within(LARGEST_PAGE, scope, kinds, query).await
+    }
+
+    pub(super) async fn list_within(
+        &self,
+        largest: usize,
+        scope: JobScope,
+        kinds: &[LibraryKind],
+        query: &ListQuery,
+    ) -> Result<Page<Job>, StoreError> {
         let (query, kind) = (query.clone(), Kind::of(kinds));
-        let (stdout, stderr) = (
-            query.fields.contains("result.stdout"),
-            query.fields.contains("result.stderr"),
-        );
-        let read = move |row: &Row<'_>| {
-            let mut job = rows::job(row)?;
-            if let Some(result) = &mut job.result {
-                if !stdout {
-                    result.stdout = String::new();
-                }
-                if !stderr {
-                    result.stderr = String::new();
-                }
-            }
-            Ok(job)
-        };
-        self.database
+        let page = self
+            .database
             .read(move |connection| {
                 let (column, id, without) = match &scope {
                     JobScope::Client(client) => ("client_id", client.as_str(), &[][..]),
@@ -85,17 +88,31 @@ impl Jobs {
                     JobScope::MultiWithout(id, clients) => ("multi_job_id", id.as_str(), clients.as_slice()),
                 };
                 let Some(kind) = kind.scope() else {
-                    return Ok(Page {
+                    return Ok(Some(Page {
                         items: Vec::new(),
                         total: 0,
-                    });
+                    }));
                 };
                 let mut scope = vec![(column, id)];
                 scope.extend(kind);
                 let without: Vec<&str> = without.iter().map(|client| client.as_str()).collect();
-                JOB_SOURCE.page_without(connection, &query, &scope, ("client_id", &without), read)
+                let mut size = 0_usize;
+                let fields = query.fields;
+                let page =
+                    JOB_SOURCE.page_without(connection, &query, &scope, ("client_id", &without), |row| {
+                        // Beyond the limit nothing is collected any more.
+                        let job = if size <= largest && looks_inside(fields) {
+                            trimmed(rows::job(row)?, fields)
+                        } else {
+                            rows::job_without_details(row)?
+                        };
+                        size = size.saturating_add(weight(&job));
+                        Ok(job)
+                    })?;
+                Ok((size <= largest).then_some(page))
             })
-            .await
+            .await?;
+        page.ok_or_else(|| self.database.error(StoreErrorKind::TooLarge))
     }
 
     /// A page of multi-jobs of some kinds, of one user or of all, with how far they are. `query` was read with
@@ -160,6 +177,47 @@ impl Jobs {
             })
             .await
     }
+}
+
+/// Whether a member is wanted that is kept in the details of a row.
+fn looks_inside(fields: Fields) -> bool {
+    let outside = [
+        "jid",
+        "status",
+        "started_at",
+        "finished_at",
+        "created_by",
+        "client_id",
+        "multi_job_id",
+        "schedule_id",
+    ];
+    fields.names().any(|name| !outside.contains(&name))
+}
+
+/// Drops the large members that are not wanted.
+fn trimmed(mut job: Job, fields: Fields) -> Job {
+    if !fields.contains("command") {
+        job.order.command = String::new();
+    }
+    if let Some(result) = &mut job.result {
+        for (member, text) in [
+            ("result.stdout", &mut result.stdout),
+            ("result.stderr", &mut result.stderr),
+            ("result.summary", &mut result.summary),
+        ] {
+            if !fields.contains(member) {
+                *text = String::new();
+            }
+        }
+    }
+    job
+}
+
+fn weight(job: &Job) -> usize {
+    let of_result = job.result.as_ref().map_or(0, |result| {
+        result.stdout.len() + result.stderr.len() + result.summary.len()
+    });
+    job.order.command.len() + of_result
 }
 
 /// Which kinds a list shows.

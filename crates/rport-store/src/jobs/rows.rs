@@ -82,7 +82,15 @@ struct Tags {
 
 /// Reads [`JOB_COLUMNS`].
 pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
-    let details: Details = details(row, 7)?;
+    job_of(row, details(row, 7)?)
+}
+
+/// The same without a look at the details, whose members are empty then.
+pub(super) fn job_without_details(row: &Row<'_>) -> rusqlite::Result<Job> {
+    job_of(row, Details::default())
+}
+
+fn job_of(row: &Row<'_>, details: Details) -> rusqlite::Result<Job> {
     Ok(Job {
         id: text(row, 0)?.into(),
         status: text(row, 1)?.parse().unwrap_or(JobStatus::Unknown),

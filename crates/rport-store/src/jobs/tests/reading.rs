@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::*;
+use crate::StoreErrorKind;
 
 #[tokio::test]
 async fn lists_know_the_grammar_and_the_kinds() {
@@ -101,13 +102,46 @@ async fn results_are_read_as_far_as_they_are_wanted() {
         let result = job.result.expect("a result");
         (result.stdout, result.stderr, result.summary)
     };
-    let texts = |out: &str, err: &str| (out.to_owned(), err.to_owned(), "sum".to_owned());
-    assert_eq!(result(&[]).await, texts("", ""));
-    assert_eq!(result(&[("fields[result]", "stdout")]).await, texts("out", ""));
+    let texts = |out: &str, err: &str, sum: &str| (out.to_owned(), err.to_owned(), sum.to_owned());
+    assert_eq!(result(&[]).await, texts("", "", "sum"));
+    assert_eq!(
+        result(&[("fields[result]", "stdout")]).await,
+        texts("out", "", "")
+    );
     assert_eq!(
         result(&[("fields[result]", "stderr,summary")]).await,
-        texts("", "err")
+        texts("", "err", "sum")
     );
+}
+
+#[tokio::test]
+async fn a_page_has_a_weight() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    order(&store, None, vec![job("a", "c1", None), job("b", "c1", None)]).await;
+    let client = ClientId::from("c1");
+    for id in ["a", "b"] {
+        let done = finished(id, JobStatus::Successful, &"x".repeat(100));
+        store.jobs().finish(&client, done).await.expect("runs");
+    }
+    let weigh = async |query: &[(&str, &str)]| {
+        let query = ListQuery::parse(query, &JOB_LIST).expect("valid");
+        let scope = JobScope::Client(client.clone());
+        match store.jobs().list_within(150, scope, BOTH, &query).await {
+            Ok(page) => Ok(page.items.len()),
+            Err(error) => Err(error.kind().clone()),
+        }
+    };
+    assert_eq!(
+        weigh(&[("fields[result]", "stdout")]).await,
+        Err(StoreErrorKind::TooLarge)
+    );
+    assert_eq!(
+        weigh(&[("fields[result]", "stdout"), ("page[limit]", "1")]).await,
+        Ok(1)
+    );
+    assert_eq!(weigh(&[]).await, Ok(2));
+    assert_eq!(weigh(&[("fields[jobs]", "jid")]).await, Ok(2));
 }
 
 #[tokio::test]
