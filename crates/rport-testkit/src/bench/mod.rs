@@ -6,6 +6,7 @@
 //! report is the median over the rounds.
 
 pub mod fleet;
+pub mod jobs;
 pub mod lists;
 pub mod load;
 pub mod proc;

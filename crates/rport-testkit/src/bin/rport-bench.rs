@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use rport_testkit::{
     bench::{
-        fleet, lists,
+        fleet, jobs, lists,
         proc::machine_busy,
         report::Table,
         suite::{self, Effort},
@@ -50,6 +50,9 @@ struct Options {
     /// Only the lists of clients.
     #[arg(long, conflicts_with = "only_fleets")]
     only_lists: bool,
+    /// Only orders to the fleets.
+    #[arg(long, conflicts_with_all = ["only_fleets", "only_lists"])]
+    only_jobs: bool,
 }
 
 #[derive(Subcommand)]
@@ -89,18 +92,23 @@ async fn main() -> anyhow::Result<()> {
             let Options {
                 only_fleets,
                 only_lists,
+                only_jobs,
                 seconds,
                 ..
             } = cli.options;
-            if !only_fleets && !only_lists {
+            if !only_fleets && !only_lists && !only_jobs {
                 println!("{}", tunnels(&cli.options).await?);
             }
-            if !only_fleets {
+            if !only_fleets && !only_jobs {
                 println!("{}", lists::first_page(seconds).await?.markdown());
                 println!("{}", lists::filters().await?.markdown());
             }
-            if !only_lists && let Some(table) = fleets(&cli.options).await? {
-                println!("{table}");
+            let sizes = sizes(&cli.options.fleets)?;
+            if !only_lists && !only_jobs && !sizes.is_empty() {
+                println!("{}", fleets(&sizes, cli.options.at_once).await?);
+            }
+            if !only_lists && !only_fleets && !sizes.is_empty() {
+                println!("{}", orders(&sizes, cli.options.at_once).await?);
             }
             println!(
                 "The run took {:.0} s; the machine's processors worked {:.0} s in that time.",
@@ -135,25 +143,36 @@ async fn tunnels(options: &Options) -> anyhow::Result<String> {
     Ok(table.markdown())
 }
 
-/// Measures fleets of simulated agents; returns the table.
-async fn fleets(options: &Options) -> anyhow::Result<Option<String>> {
-    let sizes = options
-        .fleets
-        .iter()
-        .filter(|size| !size.is_empty())
+/// Reads the sizes of the fleets.
+fn sizes(texts: &[String]) -> anyhow::Result<Vec<usize>> {
+    let given = texts.iter().filter(|size| !size.is_empty());
+    given
         .map(|size| {
             size.parse()
                 .with_context(|| format!("'{size}' is no number of agents"))
         })
-        .collect::<anyhow::Result<Vec<usize>>>()?;
-    if sizes.is_empty() {
-        return Ok(None);
-    }
+        .collect()
+}
+
+/// Measures fleets of simulated agents; returns the table.
+async fn fleets(sizes: &[usize], at_once: usize) -> anyhow::Result<String> {
+    let mut table = table("simulated agents, all in one process", sizes);
+    fleet::run(sizes, at_once, &mut table).await?;
+    Ok(table.markdown())
+}
+
+/// Measures orders to fleets of simulated agents; returns the table.
+async fn orders(sizes: &[usize], at_once: usize) -> anyhow::Result<String> {
+    let mut table = table("one order to all of a fleet", sizes);
+    jobs::run(sizes, at_once, &mut table).await?;
+    Ok(table.markdown())
+}
+
+/// An empty table with a column for each size.
+fn table(title: &str, sizes: &[usize]) -> Table {
     let columns: Vec<String> = sizes.iter().map(|size| format!("{size} agents")).collect();
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let mut table = Table::new("simulated agents, all in one process", &columns);
-    fleet::run(&sizes, options.at_once, &mut table).await?;
-    Ok(Some(table.markdown()))
+    Table::new(title, &columns)
 }
 
 #[expect(clippy::print_stdout, reason = "the parent process waits for the word")]
