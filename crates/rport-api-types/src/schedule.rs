@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, SecondsFormat};
 use rport_domain::{
-    ClientGroupId, ClientId, JobTargets, ScheduleDefinition, ScheduleExtras, TagOperator, TagTargets,
+    ClientGroupId, ClientId, JobTargets, ScheduleDefinition, ScheduleExtras, ScheduleParameter,
 };
 use rport_protocol::GoTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+
+use crate::job::{JobParameter, JobVaultKey};
+use crate::multi_job::{JobCounts, JobTags};
 
 /// A schedule.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -39,7 +42,7 @@ pub struct Schedule {
     pub group_ids: Option<Vec<String>>,
     /// Clients by tags; null when they are not chosen so.
     #[schema(required)]
-    pub tags: Option<ScheduleTags>,
+    pub tags: Option<JobTags>,
     /// The command, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
@@ -81,7 +84,7 @@ pub struct Schedule {
     pub expires: Option<String>,
     /// Values for the places of the text; null when nothing is put in.
     #[schema(required)]
-    pub parameters: Option<BTreeMap<String, ScheduleParameter>>,
+    pub parameters: Option<BTreeMap<String, JobParameter>>,
     /// How many clients get their turn at the same time; null when that is not limited.
     #[schema(required)]
     pub max_concurrent: Option<u64>,
@@ -108,70 +111,17 @@ pub struct LastExecution {
     pub summary: Option<String>,
 }
 
-/// Clients chosen by their tags.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
-pub struct ScheduleTags {
-    /// The tags.
-    pub tags: Vec<String>,
-    /// `AND` for clients that have all of them; anything else for those that have any.
-    #[schema(example = "OR")]
-    pub operator: String,
-}
-
-impl From<TagTargets> for ScheduleTags {
-    fn from(targets: TagTargets) -> Self {
-        Self {
-            tags: targets.tags,
-            operator: match targets.operator {
-                TagOperator::And => "AND".to_owned(),
-                TagOperator::Or => "OR".to_owned(),
-            },
-        }
+fn shown(value: ScheduleParameter) -> JobParameter {
+    match value {
+        ScheduleParameter::Text(text) => JobParameter::Text(text),
+        ScheduleParameter::Vault(vault) => JobParameter::Vault(JobVaultKey { vault }),
     }
 }
 
-impl From<ScheduleTags> for TagTargets {
-    fn from(tags: ScheduleTags) -> Self {
-        Self {
-            tags: tags.tags,
-            operator: if tags.operator.eq_ignore_ascii_case("and") {
-                TagOperator::And
-            } else {
-                TagOperator::Or
-            },
-        }
-    }
-}
-
-/// The value of a parameter: a text, or the key of a value in the vault.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
-pub enum ScheduleParameter {
-    /// The value itself.
-    Text(String),
-    /// A value of the vault.
-    Vault {
-        /// Its key.
-        vault: String,
-    },
-}
-
-impl From<rport_domain::ScheduleParameter> for ScheduleParameter {
-    fn from(value: rport_domain::ScheduleParameter) -> Self {
-        match value {
-            rport_domain::ScheduleParameter::Text(text) => Self::Text(text),
-            rport_domain::ScheduleParameter::Vault(vault) => Self::Vault { vault },
-        }
-    }
-}
-
-impl From<ScheduleParameter> for rport_domain::ScheduleParameter {
-    fn from(value: ScheduleParameter) -> Self {
-        match value {
-            ScheduleParameter::Text(text) => Self::Text(text),
-            ScheduleParameter::Vault { vault } => Self::Vault(vault),
-        }
+fn given(value: JobParameter) -> ScheduleParameter {
+    match value {
+        JobParameter::Text(text) => ScheduleParameter::Text(text),
+        JobParameter::Vault(JobVaultKey { vault }) => ScheduleParameter::Vault(vault),
     }
 }
 
@@ -238,7 +188,7 @@ impl Schedule {
             expires: expires.map(go_duration),
             parameters: parameters.map(|values| {
                 let values = values.into_iter();
-                values.map(|(name, value)| (name, value.into())).collect()
+                values.map(|(name, value)| (name, shown(value))).collect()
             }),
             max_concurrent,
             next_runs: next_runs
@@ -290,7 +240,7 @@ pub struct NewSchedule {
     /// Clients by group, whoever belongs to it when a run is due.
     pub group_ids: Option<Vec<String>>,
     /// Clients by tags, whoever has them when a run is due.
-    pub tags: Option<ScheduleTags>,
+    pub tags: Option<JobTags>,
     /// The command; required for commands.
     #[schema(example = "uptime")]
     pub command: String,
@@ -326,7 +276,7 @@ pub struct NewSchedule {
     #[schema(example = "12h")]
     pub expires: String,
     /// Values for the places of the text. Without them the text is not looked at.
-    pub parameters: Option<BTreeMap<String, ScheduleParameter>>,
+    pub parameters: Option<BTreeMap<String, JobParameter>>,
     /// How many clients get their turn at the same time.
     pub max_concurrent: Option<i64>,
     /// Ignored.
@@ -375,7 +325,7 @@ impl From<NewSchedule> for rport_domain::NewSchedule {
             expires: new.expires,
             parameters: new.parameters.map(|values| {
                 let values = values.into_iter();
-                values.map(|(name, value)| (name, value.into())).collect()
+                values.map(|(name, value)| (name, given(value))).collect()
             }),
             max_concurrent: new.max_concurrent,
         }
@@ -404,24 +354,7 @@ pub struct ScheduleExecution {
     pub requested_by: Option<String>,
     /// How far its jobs are; null when it was not ordered.
     #[schema(required)]
-    pub counts: Option<ScheduleJobCounts>,
-}
-
-/// How many jobs of a run are in which state.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct ScheduleJobCounts {
-    /// All.
-    pub total: u64,
-    /// Not asked yet.
-    pub waiting: u64,
-    /// Running.
-    pub running: u64,
-    /// Ended well.
-    pub successful: u64,
-    /// Ended badly, or never started.
-    pub failed: u64,
-    /// Nobody knows.
-    pub unknown: u64,
+    pub counts: Option<JobCounts>,
 }
 
 impl ScheduleExecution {
@@ -434,23 +367,9 @@ impl ScheduleExecution {
             multi_job_id: run.multi_job_id.map(|id| id.to_string()),
             reason: run.reason,
             requested_by: run.requested_by.map(|user| user.to_string()),
-            counts: counts.map(|counts| ScheduleJobCounts {
-                total: counts.total,
-                waiting: counts.waiting,
-                running: counts.running,
-                successful: counts.successful,
-                failed: counts.failed,
-                unknown: counts.unknown,
-            }),
+            counts: counts.map(Into::into),
         }
     }
-}
-
-/// A run that was asked for.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct ScheduleRunStarted {
-    /// The id of its multi-job, a UUID.
-    pub jid: String,
 }
 
 #[cfg(test)]

@@ -193,6 +193,9 @@ impl Server {
             tasks: &tasks,
         });
         let schedules = schedules.await?;
+        if let Some(users) = &user_service {
+            users.tell(schedules.clone());
+        }
         let sessions = Sessions::new(Shared {
             registry: registry.clone(),
             tunnels: tunnels.clone(),

@@ -3,7 +3,8 @@
 use axum::extract::Path;
 use axum::response::Response;
 use http::StatusCode;
-use rport_api_types::schedule::{NewSchedule, Schedule, ScheduleExecution, ScheduleRunStarted};
+use rport_api_types::job::JobStarted;
+use rport_api_types::schedule::{NewSchedule, Schedule, ScheduleExecution};
 use rport_domain::{Permission, SCHEDULE_LIST, SCHEDULE_RUN_LIST, ScheduleId};
 use rport_server::ScheduleView;
 
@@ -148,7 +149,7 @@ pub(crate) async fn executions(
     post, path = "/schedules/{schedule_id}/run", tag = "schedules", operation_id = "run_schedule",
     params(("schedule_id" = String, Path)),
     responses(
-        (status = 200, body = Data<ScheduleRunStarted>),
+        (status = 200, body = Data<JobStarted>),
         (status = 400, body = Failure, description = "What it says makes no sense any more; its groups may be gone."),
         (status = 401, body = Failure),
         (status = 403, body = Failure, description = "No permission `scheduler`, or `commands` or `scripts` for what it runs, or somebody else's schedule; or its creator may not run it any more."),
@@ -156,10 +157,10 @@ pub(crate) async fn executions(
         (status = 409, body = Failure, description = "A job of its last run is unfinished and runs must not overlap, or the vault is locked."),
     )
 )]
-pub(crate) async fn run(ctx: Ctx, Path(id): Path<ScheduleId>) -> ApiResult<Data<ScheduleRunStarted>> {
+pub(crate) async fn run(ctx: Ctx, Path(id): Path<ScheduleId>) -> ApiResult<Data<JobStarted>> {
     let job = ctx.server().schedules().run_now(&ctx.actor, &id).await?;
     Ok(Data {
-        data: ScheduleRunStarted { jid: job.to_string() },
+        data: JobStarted { jid: job.to_string() },
     })
 }
 

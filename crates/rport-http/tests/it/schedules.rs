@@ -179,3 +179,32 @@ async fn nobody_else_sees_a_schedule() {
     assert_eq!(answer(rig.get(&of_admin)).await.0, 200, "it is still there");
     assert_eq!(answer(rig.get(&of_olga)).await.0, 200, "administrators see all");
 }
+
+#[tokio::test]
+async fn a_run_that_is_asked_for_is_listed() {
+    let rig = Rig::new().await;
+    let stored = add(&rig, OPS, body()).await;
+    let path = one(&stored);
+    let (status, started) = answer(rig.as_user(ADMIN, Method::POST, &format!("{path}/run"))).await;
+    assert_eq!(status, 200, "{started}");
+    let job = started["data"]["jid"].as_str().expect("an id").to_owned();
+    let (_, list) = answer(rig.as_user(OPS, Method::GET, &format!("{path}/executions"))).await;
+    let run = &list["data"][0];
+    assert_eq!(
+        (
+            &run["outcome"],
+            &run["multi_job_id"],
+            &run["requested_by"],
+            &run["counts"]["total"]
+        ),
+        (&json!("ordered"), &json!(job), &json!(ADMIN.0), &json!(1))
+    );
+    let (status, multi) = answer(rig.as_user(OPS, Method::GET, &format!("/commands/{job}"))).await;
+    assert_eq!(status, 200, "it is olga's: {multi}");
+    assert_eq!(
+        (&multi["data"]["schedule_id"], &multi["data"]["created_by"]),
+        (&stored["id"], &json!(OPS.0))
+    );
+    let (_, shown) = answer(rig.get(&path)).await;
+    assert_eq!(shown["data"]["last_execution"]["client_count"], 1);
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use parking_lot::Mutex;
-use rport_domain::{Origin, Schedule, ScheduleId, Timetable, WallClock};
+use rport_domain::{Origin, Schedule, ScheduleId, Timetable, UserName, WallClock};
 use rport_store::ScheduleProgress;
 
 use super::{LATE, SETTLING, SHOWN_RUNS};
@@ -112,6 +112,15 @@ impl Board {
 
     pub(super) fn remove(&self, id: &ScheduleId) {
         self.entries.lock().remove(id);
+    }
+
+    /// The schedules of a user.
+    pub(super) fn of_user(&self, user: &UserName) -> Vec<ScheduleId> {
+        let entries = self.entries.lock();
+        let own = entries
+            .values()
+            .filter(|entry| entry.schedule.created_by == *user);
+        own.map(|entry| entry.schedule.id.clone()).collect()
     }
 
     /// How far a schedule has got, and the right to deal with it.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use rport_domain::{
     Error, JobCounts, JobId, LastExecution, ListQuery, MAX_SCHEDULES, NewSchedule, Page, Permission,
-    RunOutcome, Schedule, ScheduleDefinition, ScheduleId, ScheduleRun, schedule_not_found,
+    RunOutcome, Schedule, ScheduleDefinition, ScheduleId, ScheduleRun, UserName, schedule_not_found,
 };
 use rport_runtime::{Clock, Tasks};
 use rport_store::{Claim, ScheduleProgress, StoreError};
@@ -22,7 +22,7 @@ use crate::actor::Actor;
 use crate::audit::{Action, Application, Audit, Event};
 use crate::clients::Client;
 use crate::jobs::Jobs;
-use crate::login::Login;
+use crate::login::{Login, UserEvent};
 
 /// How much of a command or script stands in the audit log, in characters.
 const AUDITED_TEXT: usize = 4096;
@@ -268,6 +268,39 @@ impl Schedules {
             .await;
         inner.order(&schedule, &run, &creator).await?;
         Ok(multi)
+    }
+}
+
+impl Schedules {
+    /// Schedules go with a user who has another name now. Those of one who is gone rest: a later user of the same name
+    /// does not inherit what runs.
+    ///
+    /// # Errors
+    /// Trouble with the store.
+    pub(crate) async fn user_changed(&self, user: &UserName, event: &UserEvent) -> Result<(), Error> {
+        let inner = &self.inner;
+        match event {
+            UserEvent::Renamed(new) => inner.store.rename_user(user, new).await?,
+            UserEvent::Deleted => inner.store.rest_of_user(user).await?,
+            UserEvent::PasswordChanged | UserEvent::Expired | UserEvent::GroupsChanged => return Ok(()),
+        }
+        for id in inner.board.of_user(user) {
+            let Some((_, _, turn)) = inner.board.find(&id) else {
+                continue;
+            };
+            let _turn = turn.lock_owned().await;
+            let Some((schedule, progress, _)) = inner.board.find(&id) else {
+                continue;
+            };
+            let mut schedule = (*schedule).clone();
+            if let UserEvent::Renamed(new) = event {
+                schedule.created_by = new.clone();
+            } else {
+                schedule.definition.extras.paused = true;
+            }
+            inner.board.put(schedule, progress);
+        }
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 //! Differs from RPort: the last administrator cannot be removed; who is renamed, removed or gets another password is
 //! logged out everywhere; a new password clears the expired flag with every source.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rport_domain::{AuditAction as Action, AuditApplication as Application, Error, SendToRule, UserName};
 use rport_runtime::Secret;
@@ -16,6 +16,7 @@ use super::requests::{NewUser, OwnUpdate, UserUpdate, UserView};
 use crate::actor::Actor;
 use crate::audit::Audit;
 use crate::login::{Login, UserEvent};
+use crate::schedules::Schedules;
 
 /// The service of users and their groups. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub struct Users {
 pub(super) struct Inner {
     pub(super) accounts: Accounts,
     login: Login,
+    /// What runs in the names of users; known a moment after the start.
+    schedules: OnceLock<Schedules>,
     pub(super) audit: Audit,
 }
 
@@ -40,11 +43,18 @@ impl Users {
         let inner = Inner {
             accounts: Accounts::new(provider, passwords, send_to),
             login,
+            schedules: OnceLock::new(),
             audit,
         };
         Self {
             inner: Arc::new(inner),
         }
+    }
+
+    /// From now on schedules hear of changes.
+    pub(crate) fn tell(&self, schedules: Schedules) {
+        // Set once, when the server starts.
+        let _ = self.inner.schedules.set(schedules);
     }
 
     /// Passes administrators where users can be managed at all; to be asked before anything of a request is looked at.
@@ -165,7 +175,7 @@ impl Users {
             .audit
             .record(actor, Application::User, Action::Delete, name.as_str(), None)
             .await;
-        inner.login.user_changed(name, UserEvent::Deleted).await
+        inner.tell(name, UserEvent::Deleted).await
     }
 }
 
@@ -174,9 +184,16 @@ impl Inner {
     async fn update(&self, name: &UserName, update: UserUpdate) -> Result<Value, Error> {
         let (request, events) = self.accounts.update(name, update).await?;
         for event in events {
-            self.login.user_changed(name, event).await?;
+            self.tell(name, event).await?;
         }
         Ok(request)
+    }
+
+    async fn tell(&self, name: &UserName, event: UserEvent) -> Result<(), Error> {
+        if let Some(schedules) = self.schedules.get() {
+            schedules.user_changed(name, &event).await?;
+        }
+        self.login.user_changed(name, event).await
     }
 
     async fn check_old_password(&self, actor: &Actor, old: Option<Secret>) -> Result<(), Error> {

@@ -160,6 +160,35 @@ impl Schedules {
             .await
     }
 
+    /// Gives the schedules of a user to the name the user has now. On disk when it returns.
+    pub async fn rename_user(&self, user: &UserName, new: &UserName) -> Result<(), StoreError> {
+        let names = [user.to_string(), new.to_string()];
+        self.database
+            .write(move |connection| {
+                connection
+                    .prepare_cached("UPDATE schedules SET created_by = ?2 WHERE created_by = ?1")?
+                    .execute(names)?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Lets the schedules of a user rest. On disk when it returns.
+    pub async fn rest_of_user(&self, user: &UserName) -> Result<(), StoreError> {
+        let user = user.to_string();
+        self.database
+            .write(move |connection| {
+                connection
+                    .prepare_cached(
+                        "UPDATE schedule_extras SET paused = 1
+                         WHERE schedule_id IN (SELECT id FROM schedules WHERE created_by = ?1)",
+                    )?
+                    .execute([user])?;
+                Ok(())
+            })
+            .await
+    }
+
     /// Removes a schedule with everything that came of it, jobs included. Returns whether there was one. On disk when
     /// it returns.
     pub async fn delete(&self, id: &ScheduleId) -> Result<bool, StoreError> {

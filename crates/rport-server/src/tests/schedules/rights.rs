@@ -156,3 +156,42 @@ async fn what_is_stored_is_audited_for_each_client() {
         ]
     );
 }
+
+#[tokio::test]
+async fn schedules_go_with_a_new_name_and_rest_when_their_user_goes() {
+    let rig = Rig::new().await;
+    let users = rig.server.users().expect("the API is on");
+    let id = rig.add(&olga(), new("* * * * *")).await;
+    let rename = crate::UserUpdate {
+        name: Some("olga2".into()),
+        ..crate::UserUpdate::default()
+    };
+    users
+        .update(&admin(), &"olga".into(), rename)
+        .await
+        .expect("renames");
+    rig.pass(60).await;
+    assert_eq!(rig.due(&id).await, ["01 10:01:00"]);
+    let by: Vec<_> = rig.multi_jobs(&id).into_iter().map(|(_, by)| by).collect();
+    assert_eq!(by, ["olga2"]);
+
+    users.delete(&admin(), &"olga2".into()).await.expect("deletes");
+    let namesake = crate::NewUser {
+        name: "olga2".into(),
+        password: "Obelisk-Kaktus-77-Tau".into(),
+        groups: vec!["ops".into()],
+        ..crate::NewUser::default()
+    };
+    users.add(&admin(), namesake).await.expect("adds");
+    rig.pass(120).await;
+    let rig = rig.away(120).await;
+    rig.pass(120).await;
+    assert_eq!(
+        rig.due(&id).await,
+        ["01 10:01:00"],
+        "nothing runs for another olga2"
+    );
+    let view = rig.server.schedules().get(&admin(), &id).await.expect("there");
+    assert!(view.schedule.definition.extras.paused);
+    assert_eq!(view.schedule.created_by, "olga2".into());
+}
