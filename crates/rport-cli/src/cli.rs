@@ -5,8 +5,9 @@ use clap::{Parser, Subcommand};
 use crate::{
     client::Api,
     commands::{
-        api, audit, client_auth, client_groups, clients, completion, context, forward, login, logout, rdp,
-        scp, sessions, ssh, status, stored_tunnels, tokens, totp, tunnels, user_groups, users, whoami,
+        api, audit, client_auth, client_groups, clients, completion, context, forward, jobs, library, login,
+        logout, rdp, run, schedules, scp, sessions, ssh, status, stored_tunnels, tokens, totp, tunnels,
+        user_groups, users, vault, whoami,
     },
     context::{Global, Settings},
     failure::Result,
@@ -15,7 +16,8 @@ use crate::{
 
 const AFTER: &str = "\
 Exit codes: 0 done; 1 error; 2 wrong usage; 3 not logged in, not allowed or locked out; 4 not found; 5 exists already, \
-in use or ambiguous; 6 server unreachable or too slow; 130 interrupted.";
+in use or ambiguous; 6 server unreachable or too slow; 10 to 12 of run, script and jobs follow: went well on some \
+clients only, on none, reached none; 130 interrupted.";
 
 /// Reach machines behind firewalls through an RPort server
 ///
@@ -55,6 +57,23 @@ enum Command {
     Scp(scp::Scp),
     /// See a machine's desktop through a tunnel of its own
     Rdp(rdp::Rdp),
+    /// Run a command on machines and see its output
+    #[command(alias = "command", alias = "execute")]
+    Run(Box<run::Run>),
+    /// Run a script on machines and see its output
+    Script(Box<run::Script>),
+    /// What was run: list, show, follow, cancel
+    #[command(subcommand, alias = "job")]
+    Jobs(jobs::Command),
+    /// Commands and scripts that run by the clock
+    #[command(subcommand, visible_alias = "schedule")]
+    Schedules(Box<schedules::Command>),
+    /// Commands and scripts kept for later
+    #[command(subcommand)]
+    Library(Box<library::Command>),
+    /// Values kept encrypted: passwords for commands and scripts
+    #[command(subcommand)]
+    Vault(Box<vault::Command>),
     /// Make ports of a machine reachable on this one
     Forward(forward::Forward),
     /// Credentials that machines connect with
@@ -145,6 +164,12 @@ impl Cli {
             Command::Ssh(command) => return command.run(session).await,
             Command::Scp(command) => return command.run(session).await,
             Command::Rdp(command) => return command.run(session).await,
+            Command::Run(command) => return command.run(session).await,
+            Command::Script(command) => return command.run(session).await,
+            Command::Jobs(command) => return command.run(session).await,
+            Command::Schedules(command) => command.run(session).await,
+            Command::Library(command) => command.run(session).await,
+            Command::Vault(command) => command.run(session).await,
             Command::Forward(command) => return command.run(session).await,
             Command::ClientAuth(command) => command.run(session).await,
             Command::Users(command) => command.run(session).await,

@@ -2,7 +2,7 @@
 //!
 //! It knows nothing of the server but its API. Start reading at [`cli`]: what can be asked for; each noun has a file of
 //! the same name in [`commands`]. [`context`] finds out which server is meant and how to log in there, [`client`] calls
-//! it, [`output`] writes answers for people or scripts, [`reach`] opens tunnels that live as long as a command.
+//! it, [`output`] writes answers for people or scripts, [`live`] follows jobs, [`reach`] opens tunnels that live as long as a command.
 
 #![expect(
     rustdoc::broken_intra_doc_links,
@@ -16,6 +16,7 @@ mod client;
 mod commands;
 mod context;
 mod failure;
+mod live;
 #[cfg(test)]
 mod manual;
 mod output;

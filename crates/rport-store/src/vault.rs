@@ -237,6 +237,22 @@ impl Vault {
             .await
     }
 
+    /// What is known about all values of a key: of each client that has one, and of none.
+    pub async fn of_key(&self, key: &str) -> Result<Vec<VaultEntry>, StoreError> {
+        let Some(database) = self.database() else {
+            return Ok(Vec::new());
+        };
+        let key = key.to_owned();
+        database
+            .read(move |connection| {
+                connection
+                    .prepare_cached(&format!("SELECT {COLUMNS} FROM \"values\" WHERE key = ?1"))?
+                    .query_map([key], |row| Ok(value(row)?.entry))?
+                    .collect()
+            })
+            .await
+    }
+
     /// Adds a value and returns its id; `None`, and nothing is added, if the client has another of that key. On disk
     /// when it returns.
     pub async fn insert(&self, new: VaultWrite) -> Result<Option<VaultValueId>, StoreError> {

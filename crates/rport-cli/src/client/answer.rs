@@ -62,6 +62,24 @@ pub(super) fn failure(status: StatusCode, bytes: &[u8], place: &str, credential:
         .code(code)
 }
 
+/// A refusal that comes as a frame of a WebSocket. It has no status, so the text tells what it is.
+pub(super) fn refusal(frame: &Value) -> Option<Failure> {
+    let errors = frame.get("errors")?.as_array()?;
+    let what: Vec<String> = errors.iter().map(text).collect();
+    let what = what.join("; ");
+    let has = |words: &[&str]| words.iter().any(|word| what.contains(word));
+    let exit = if has(&["not found"]) {
+        Exit::NotFound
+    } else if has(&["access denied", "Access denied", "permission", "doesn't allow"]) {
+        Exit::Forbidden
+    } else if has(&["vault is locked"]) {
+        Exit::Conflict
+    } else {
+        Exit::Error
+    };
+    Some(Failure::new(exit, what))
+}
+
 fn text(error: &Value) -> String {
     let part = |key: &str| error.get(key).and_then(Value::as_str).unwrap_or_default().trim();
     match (part("title"), part("detail")) {
@@ -158,6 +176,19 @@ mod tests {
         for odd in ["[]", "{\"errors\":7}", "{\"errors\":[]}", "\u{0}"] {
             assert!(failed(500, odd).what().contains("500"), "{odd}");
         }
+    }
+
+    #[test]
+    fn refusals_of_websockets_have_exit_codes() {
+        let number = |title: &str| {
+            let frame = serde_json::json!({ "errors": [{ "code": "", "title": title, "detail": "" }] });
+            refusal(&frame).expect("a refusal").number()
+        };
+        assert_eq!(number("Client with id=\"x\" not found."), 4);
+        assert_eq!(number("vault is locked"), 5);
+        assert_eq!(number("user does not have \"vault\" permission"), 3);
+        assert_eq!(number("Command cannot be empty."), 1);
+        assert!(refusal(&serde_json::json!({ "jid": "1" })).is_none());
     }
 
     #[test]

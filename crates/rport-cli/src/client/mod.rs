@@ -6,6 +6,7 @@
 mod answer;
 mod query;
 mod retry;
+mod socket;
 mod tls;
 
 use std::{
@@ -18,6 +19,7 @@ use rport_runtime::Secret;
 use serde_json::Value;
 
 pub(crate) use query::{Query, segment};
+pub(crate) use socket::Socket;
 
 use crate::{
     failure::{Exit, Failure, Result},
@@ -78,6 +80,8 @@ impl Api {
         let http = reqwest::Client::builder()
             .user_agent(concat!("rportcli/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(reach.connect_timeout)
+            // A WebSocket may be silent for hours, and a peer that has gone must be noticed.
+            .tcp_keepalive(Duration::from_secs(30))
             // A redirect would carry the credential to wherever it leads.
             .redirect(reqwest::redirect::Policy::none())
             // Given in any case: the HTTP library knows no TLS of its own.

@@ -14,7 +14,7 @@ use serde_json::Value;
 pub(crate) use page::PageArgs;
 pub(crate) use qr::draw as draw_qr;
 pub(crate) use table::{Column, Kind};
-pub(crate) use text::clean;
+pub(crate) use text::{clean, clean_line, clean_line_but_tabs, width};
 pub(crate) use time::{Moment, parse_age, parse_duration, parse_expiry};
 
 use crate::failure::{Failure, Result};
@@ -87,6 +87,54 @@ impl Output {
             Format::Jsonl => items.iter().try_for_each(|item| self.line(&item.to_string())),
             Format::Csv => self.text(&table::csv(columns, items, self.headers)?),
         }
+    }
+
+    /// Whether a spreadsheet reads.
+    pub(crate) fn is_csv(&self) -> bool {
+        self.format == Format::Csv
+    }
+
+    /// Whether items are wanted together, at the end.
+    pub(crate) fn collects(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Writes an item of a list that is still coming, where items are written one by one.
+    ///
+    /// # Errors
+    /// When nobody takes it.
+    pub(crate) fn item(&self, item: &Value) -> Result<()> {
+        match self.format {
+            Format::Jsonl => self.line(&item.to_string()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends a list that was written with [`Self::item`].
+    ///
+    /// # Errors
+    /// When nobody takes it.
+    pub(crate) fn items_end(&self, items: &[Value]) -> Result<()> {
+        if self.collects() {
+            return self.json(&Value::Array(items.to_vec()));
+        }
+        Ok(())
+    }
+
+    /// Writes a list that sums up what was written before: for people on standard error, so that standard output
+    /// holds nothing else than that.
+    ///
+    /// # Errors
+    /// When nobody takes it.
+    pub(crate) fn summary(&self, columns: &[Column], items: &[Value]) -> Result<()> {
+        if !self.for_people() {
+            return self.list(columns, items);
+        }
+        let table = table::Table::new(columns, items, self.wide(), Moment::now());
+        let text = table.render(self.headers, self.width.filter(|_| !self.wide()), false);
+        // Nobody is left to hear that standard error is gone.
+        let _ = write!(io::stderr(), "{text}");
+        Ok(())
     }
 
     /// Writes one thing: for people a line per column that has something to say.

@@ -26,6 +26,17 @@ pub(crate) fn clean_line(text: &str) -> String {
         .collect()
 }
 
+/// As [`clean_line`], with tabs.
+pub(crate) fn clean_line_but_tabs(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\t' => c,
+            c if steers(c) => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
 /// Control characters, and marks that turn the direction of the text after them.
 fn steers(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')

@@ -1,5 +1,6 @@
 //! What can be done with the vault, and by whom.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
@@ -227,14 +228,47 @@ impl Vault {
     pub async fn resolve(&self, actor: &Actor, key: &str, client: &ClientId) -> Result<Secret, Error> {
         let inner = &self.inner;
         let vault_key = inner.key(actor)?;
-        let stored = match inner.store.find_key(client.as_str(), key).await? {
-            Some(stored) => stored,
-            None => inner.store.find_key("", key).await?.ok_or_else(|| {
-                Error::not_found(format!("Cannot find a vault value by the provided key: {key}"))
-            })?,
-        };
+        let stored = inner.find_for(key, client).await?;
+        let stored = stored.ok_or_else(|| key_not_found(key, client))?;
         let value = inner.reveal(actor, &vault_key, stored, Some(client)).await?;
         Ok(value.value)
+    }
+
+    /// Passes whoever may use the values of all these keys on all these clients, without looking at the values.
+    ///
+    /// # Errors
+    /// `Forbidden`, also without a required group; `Conflict` when the vault is locked; `NotFound`, naming the key and
+    /// the first client that has none.
+    pub async fn check_use(&self, actor: &Actor, keys: &[&str], clients: &[ClientId]) -> Result<(), Error> {
+        let inner = &self.inner;
+        inner.key(actor)?;
+        for key in keys {
+            let entries = inner.store.of_key(key).await?;
+            let entries: HashMap<&str, &VaultEntry> = entries
+                .iter()
+                .map(|entry| (entry.label.client_id.as_str(), entry))
+                .collect();
+            for client in clients {
+                let entry = entries.get(client.as_str()).or_else(|| entries.get(""));
+                let entry = entry.ok_or_else(|| key_not_found(key, client))?;
+                require_group(actor, entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The value of a key as [`Self::resolve`] finds it, for making it unseen. Nobody reads it, so nobody is asked for
+    /// permission and nothing is noted. `None` when there is none any more.
+    ///
+    /// # Errors
+    /// `Conflict` when the vault is locked.
+    pub(crate) async fn to_hide(&self, key: &str, client: &ClientId) -> Result<Option<Secret>, Error> {
+        let inner = &self.inner;
+        let vault_key = inner.key.lock().clone().ok_or_else(vault_locked)?;
+        let stored = inner.find_for(key, client).await?;
+        stored
+            .map(|stored| decrypt(&vault_key, &stored.encrypted))
+            .transpose()
     }
 
     /// Adds a value and returns its id.
@@ -322,6 +356,14 @@ impl Inner {
         outcome.map_err(Error::internal)
     }
 
+    /// The value of a key for a client: its own, else that of no client.
+    async fn find_for(&self, key: &str, client: &ClientId) -> Result<Option<StoredVaultValue>, Error> {
+        if let Some(own) = self.store.find_key(client.as_str(), key).await? {
+            return Ok(Some(own));
+        }
+        Ok(self.store.find_key("", key).await?)
+    }
+
     /// Decrypts a value for an actor who has the required group, and notes it.
     async fn reveal(
         &self,
@@ -332,9 +374,7 @@ impl Inner {
     ) -> Result<VaultValue, Error> {
         let StoredVaultValue { entry, encrypted } = stored;
         require_group(actor, &entry)?;
-        let plain = key.decrypt(&encrypted).map_err(Error::internal)?;
-        // The Go server's clients send texts; whatever else is in there could not be shown in JSON.
-        let value = Secret::new(String::from_utf8_lossy(&plain).into_owned());
+        let value = decrypt(key, &encrypted)?;
         let mut request = json!({ "key": entry.label.key, "client_id": entry.label.client_id });
         if let Some(client) = used_on {
             request["used_on"] = json!(client);
@@ -396,6 +436,17 @@ impl Inner {
 fn admin(actor: &Actor) -> Result<(), Error> {
     actor.require(Permission::Vault)?;
     actor.require_admin()
+}
+
+/// The Go server's clients send texts; whatever else is in there could not be shown in JSON.
+fn decrypt(key: &VaultKey, encrypted: &str) -> Result<Secret, Error> {
+    let plain = key.decrypt(encrypted).map_err(Error::internal)?;
+    Ok(Secret::new(String::from_utf8_lossy(&plain)))
+}
+
+fn key_not_found(key: &str, client: &ClientId) -> Error {
+    Error::not_found(format!("Cannot find a vault value by the provided key: {key}"))
+        .detail(format!("neither for client {client} nor for all"))
 }
 
 fn require_group(actor: &Actor, entry: &VaultEntry) -> Result<(), Error> {

@@ -7,3 +7,4 @@ mod reach;
 mod rig;
 mod second_factor;
 mod sso;
+mod vault;
