@@ -92,7 +92,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         targets: TargetArgs,
         #[command(flatten)]
-        order: OrderArgs,
+        order: Box<OrderArgs>,
         #[command(flatten)]
         rules: Rules,
     },
