@@ -31,6 +31,13 @@ pub struct JobChunkOutput {
     pub summary: String,
 }
 
+/// The first frame about an order with `announce`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct JobAnnounced {
+    /// The multi-job that was ordered.
+    pub multi_job_id: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -268,6 +268,8 @@ pub struct NewMultiJob {
     pub parameters: Option<BTreeMap<String, JobParameter>>,
     /// Whether output can be followed at `/ws/jobs/{job_id}` while it runs.
     pub stream_result: bool,
+    /// On WebSockets: whether the first frame tells the id, `{"multi_job_id": "…"}`.
+    pub announce: bool,
 }
 
 #[cfg(test)]

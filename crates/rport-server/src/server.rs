@@ -179,6 +179,8 @@ impl Server {
         let parts = JobParts {
             store: store.jobs().clone(),
             registry: registry.clone(),
+            vault: vault.clone(),
+            login: login.clone(),
             audit: audit.clone(),
             clock: clock.clone(),
             tasks: tasks.clone(),

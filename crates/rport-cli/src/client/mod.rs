@@ -122,6 +122,10 @@ impl Api {
     /// Whatever the server or the way to it gives, and when the answer is no list.
     pub(crate) async fn list(&self, path: &str, query: &Query) -> Result<(Vec<Value>, Option<usize>)> {
         let (mut body, place) = self.call(Method::GET, path, query, None).await?;
+        // The list of schedules is wrapped once more (reference `rest-api.md`, section 15).
+        if body.pointer("/data/data").is_some() {
+            body = answer::data(&mut body);
+        }
         let total = body.pointer("/meta/count").and_then(Value::as_u64);
         let total = total.and_then(|count| usize::try_from(count).ok());
         match answer::data(&mut body) {

@@ -56,13 +56,14 @@ const DETAILS: [Column; 26] = [
     Column::text("BY", "created_by"),
     Column::time("MADE", "created_at"),
 ];
-const HISTORY: [Column; 7] = [
+const HISTORY: [Column; 8] = [
     Column::time("DUE", "due_at"),
-    Column::time("STARTED", "started_at"),
     Column::text("OUTCOME", "outcome"),
+    Column::text("CLIENTS", "/counts/total"),
+    Column::text("WELL", "/counts/successful"),
+    Column::text("FAILED", "/counts/failed"),
     Column::text("REASON", "reason"),
-    Column::text("CLIENTS", "client_count"),
-    Column::text("WELL", "success_count"),
+    Column::text("ASKED BY", "requested_by").wide(),
     Column::text("JOB", "multi_job_id"),
 ];
 
@@ -319,7 +320,6 @@ fn path(schedule: &Value) -> String {
     format!("/schedules/{}", segment(text(schedule, "id")))
 }
 
-/// The list of schedules is wrapped once more than other lists (reference `rest-api.md`, section 15).
 async fn fetch(api: &Api, page: &PageArgs) -> Result<Vec<Value>> {
     let query = Query::new().with("sort", "name");
     page.fetch_and_tell(api, "/schedules", &query, PAGE).await

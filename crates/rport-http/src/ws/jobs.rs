@@ -8,7 +8,8 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use rport_api_types::job::Job;
-use rport_api_types::job_message::{JobChunk, JobChunkOutput};
+use rport_api_types::job_message::{JobAnnounced, JobChunk, JobChunkOutput};
+use rport_api_types::multi_job::NewMultiJob;
 use rport_domain::{Error, JobId, Kind, LibraryKind};
 use rport_server::{Actor, JobNews, JobWatch, OutputStream, Server};
 
@@ -25,7 +26,7 @@ const LONGEST: usize = 4096;
 ///
 /// A WebSocket. The caller sends one text frame, the body of `POST /commands`. Then come pieces of output while the
 /// command runs, and one frame with the whole job for each client. The connection ends when all jobs have, or with the
-/// next frame of the caller: the jobs run on. If the order makes no sense, one frame says so:
+/// next frame of the caller: the jobs run on. With `announce` in the order, the first frame tells its id. If the order makes no sense, one frame says so:
 /// `{"errors": [{"code", "title", "detail"}]}`.
 #[utoipa::path(
     get, path = "/ws/commands", tag = "jobs", operation_id = "ws_commands",
@@ -159,7 +160,12 @@ impl Reader {
                 let text = self.first_frame().await?;
                 // Not given up when the reader goes away: the order may be on disk already.
                 match self.ordered(kind, &text).await {
-                    Ok(watch) => watch,
+                    Ok((announced, watch)) => {
+                        if let Some(announced) = announced {
+                            self.tell(&announced).await?;
+                        }
+                        watch
+                    }
                     Err(error) => return self.tell(&error::failure(&in_words(error, kind))).await,
                 }
             }
@@ -198,10 +204,19 @@ impl Reader {
         }
     }
 
-    async fn ordered(&mut self, kind: LibraryKind, text: &[u8]) -> Result<JobWatch, Error> {
-        let new = job_order::for_many(kind, body::parse(text)?)?;
-        let (_, watch) = self.server.jobs().run_watched(&self.actor, new).await?;
-        Ok(watch)
+    async fn ordered(
+        &mut self,
+        kind: LibraryKind,
+        text: &[u8],
+    ) -> Result<(Option<JobAnnounced>, JobWatch), Error> {
+        let new: NewMultiJob = body::parse(text)?;
+        let announce = new.announce;
+        let new = job_order::for_many(kind, new)?;
+        let (id, watch) = self.server.jobs().run_watched(&self.actor, new).await?;
+        let announced = announce.then(|| JobAnnounced {
+            multi_job_id: id.to_string(),
+        });
+        Ok((announced, watch))
     }
 
     async fn show(&mut self, news: JobNews) -> Result<(), End> {

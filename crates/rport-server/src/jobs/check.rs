@@ -105,13 +105,7 @@ pub(super) fn complete(new: NewJob, default_timeout: Duration, now: DateTime<Utc
             "timeout_sec must not be more than {MAX_TIMEOUT_SEC}"
         )));
     }
-    let size = wire_size(&order);
-    if size > MAX_PAYLOAD {
-        let what = order.kind().as_str();
-        return Err(Error::invalid(format!("The {what} is too long.")).detail(format!(
-            "it takes {size} bytes on the way to a client, {MAX_PAYLOAD} are possible"
-        )));
-    }
+    size(&order)?;
     let not_after = match (queue_if_offline, expires) {
         (true, expires) => expiry(expires, now)?,
         (false, None) => now + ON_THE_WAY,
@@ -143,6 +137,21 @@ fn expiry(expires: Option<Expiry>, now: DateTime<Utc>) -> Result<DateTime<Utc>, 
         return Err(Error::invalid("\"expires\" must not be more than 30 days away."));
     }
     Ok(at)
+}
+
+/// Checks that an order fits into a request to every agent.
+///
+/// # Errors
+/// `Invalid`.
+pub(super) fn size(order: &JobOrder) -> Result<(), Error> {
+    let size = wire_size(order);
+    if size <= MAX_PAYLOAD {
+        return Ok(());
+    }
+    let what = order.kind().as_str();
+    Err(Error::invalid(format!("The {what} is too long.")).detail(format!(
+        "it takes {size} bytes on the way to a client, {MAX_PAYLOAD} are possible"
+    )))
 }
 
 /// What an order takes in a request to a client, without what differs from client to client.

@@ -14,7 +14,7 @@ use rport_protocol::{GoTime, Job as WireJob, texts};
 
 use super::Inner;
 use super::table::{Begun, Facts, Start};
-use super::text::{self, Unprepared};
+use super::text::Unprepared;
 use crate::clients::AskError;
 use crate::metrics_names::JOBS_STARTED_TOTAL;
 
@@ -124,8 +124,8 @@ impl Inner {
         if start.again && !ours {
             return uncertain_for_good();
         }
-        let (command, hidden) = match text::prepare_text(&facts.created_by, &facts.client, &facts.order).await
-        {
+        let prepared = self.texts.prepare(&facts.created_by, &facts.client, &facts.order);
+        let (command, hidden) = match prepared.await {
             Ok(prepared) => prepared,
             Err(Unprepared::Later(reason)) => {
                 tracing::debug!(job.id = %facts.id, client.id = %facts.client, reason, "a job waits");
@@ -146,7 +146,7 @@ impl Inner {
                 }
             }
         }
-        if !self.table.lock().asking(&facts.id, hidden) {
+        if !self.table.lock().asking(&facts.id, hidden.clone()) {
             return Attempt::Gone;
         }
         if !start.again && link.connection.is_closed() {
@@ -170,7 +170,8 @@ impl Inner {
             Err(AskError::Refused(words)) if ours && words.ends_with("is being started") => {
                 Attempt::Uncertain { retry: true }
             }
-            Err(AskError::Refused(words)) => Attempt::Refused(words),
+            // Shells and systems name what they could not start.
+            Err(AskError::Refused(words)) => Attempt::Refused(hidden.redact(words)),
             Err(AskError::Timeout) if ours => Attempt::Uncertain { retry: true },
             Err(AskError::Offline) if ours => Attempt::Uncertain { retry: false },
             Err(AskError::Timeout | AskError::Offline) => uncertain_for_good(),

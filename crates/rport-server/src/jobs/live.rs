@@ -13,9 +13,9 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Inner;
+use super::hidden::{Hidden, Redactor};
 use super::news::OutputStream;
 use super::table::{Facts, Stage};
-use super::text::Hidden;
 use crate::clients::Client;
 
 /// SSH reason code: administratively prohibited.
@@ -57,7 +57,7 @@ pub(super) fn open(inner: &Arc<Inner>, client: &Client, channel: IncomingChannel
             let reader = Reader {
                 inner: inner.clone(),
                 facts,
-                hidden,
+                redactor: Redactor::new(hidden),
                 stream,
                 text: Text::default(),
             };
@@ -108,7 +108,7 @@ fn admit(
 struct Reader {
     inner: Arc<Inner>,
     facts: Arc<Facts>,
-    hidden: Hidden,
+    redactor: Redactor,
     stream: OutputStream,
     text: Text,
 }
@@ -125,7 +125,7 @@ impl Reader {
                     Ok(length) => self.take(&buffer[..length]),
                 },
                 Some(done) = flush.recv() => {
-                    self.tell_rest();
+                    self.tell_partial();
                     let _ = done.send(());
                 }
             }
@@ -135,17 +135,25 @@ impl Reader {
 
     fn take(&mut self, bytes: &[u8]) {
         let text = self.text.push(bytes);
-        self.tell(text);
+        let text = self.redactor.push(&text);
+        self.tell(&text);
+    }
+
+    /// Tells what has arrived of a character. What may be the beginning of a value is held back on: more may come.
+    fn tell_partial(&mut self) {
+        let rest = std::mem::take(&mut self.text).finish();
+        let rest = self.redactor.push(&rest);
+        self.tell(&rest);
     }
 
     fn tell_rest(&mut self) {
-        let rest = std::mem::take(&mut self.text).finish();
-        self.tell(rest);
+        self.tell_partial();
+        let held = self.redactor.finish();
+        self.tell(&held);
     }
 
-    fn tell(&self, text: String) {
-        let text = self.hidden.redact(text);
-        let mut rest = text.as_str();
+    fn tell(&self, text: &str) {
+        let mut rest = text;
         while !rest.is_empty() {
             let (piece, behind) = rest.split_at(rest.floor_char_boundary(PIECE));
             self.inner.watchers.chunk(&self.facts, self.stream, piece);

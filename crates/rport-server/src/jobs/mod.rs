@@ -18,6 +18,7 @@ mod check;
 mod dispatch;
 mod ending;
 mod entry;
+mod hidden;
 mod live;
 mod news;
 mod options;
@@ -29,6 +30,7 @@ mod table;
 mod targets;
 mod text;
 mod upkeep;
+mod vault_marks;
 mod watch;
 mod watchers;
 
@@ -53,7 +55,10 @@ use crate::actor::Actor;
 use crate::audit::Audit;
 use crate::clients::{Client, ClientLink, Registry};
 use crate::events::Events;
+use crate::login::Login;
+use crate::vault::Vault;
 use table::{Facts, Table};
+use text::Texts;
 use watchers::Watchers;
 
 /// The job service. Cheap to clone.
@@ -72,6 +77,7 @@ struct Inner {
     tasks: Tasks,
     table: Mutex<Table>,
     watchers: Watchers,
+    texts: Texts,
     small_results: Semaphore,
     large_results: Arc<Semaphore>,
     receiving: results::Receiving,
@@ -81,6 +87,9 @@ struct Inner {
 pub(crate) struct JobParts {
     pub(crate) store: rport_store::Jobs,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) vault: Vault,
+    /// Who the users are; without it nobody orders anything.
+    pub(crate) login: Option<Login>,
     pub(crate) audit: Audit,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
@@ -105,6 +114,8 @@ impl Jobs {
         let JobParts {
             store,
             registry,
+            vault,
+            login,
             audit,
             clock,
             tasks,
@@ -119,6 +130,7 @@ impl Jobs {
             tasks,
             table: Mutex::default(),
             watchers: Watchers::default(),
+            texts: Texts::new(vault, login),
             small_results: Semaphore::new(results::MAX_SMALL),
             large_results: Arc::new(Semaphore::new(results::MAX_STEPS)),
             receiving: results::Receiving::default(),

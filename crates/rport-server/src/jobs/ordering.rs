@@ -10,7 +10,7 @@ use super::check::{self, Checked};
 use super::request::{NewJob, NewMultiJob};
 use super::table::{Begun, Facts, Stage};
 use super::watch::JobWatch;
-use super::{Inner, Jobs, not_active, targets, text};
+use super::{Inner, Jobs, not_active, targets};
 use crate::actor::Actor;
 use crate::clients::Client;
 
@@ -32,7 +32,10 @@ impl Jobs {
         let client = inner.visible(actor, client)?;
         check::content(&new.order)?;
         let checked = check::complete(new, inner.options.default_timeout, inner.clock.now())?;
-        text::check(actor, &checked.order.command, std::slice::from_ref(&client.id)).await?;
+        inner
+            .texts
+            .check(actor, &checked.order.command, std::slice::from_ref(&client.id))
+            .await?;
         if client.link().is_none() && !checked.queue {
             return Err(not_active(&client.id));
         }
@@ -129,7 +132,7 @@ impl Jobs {
             )));
         }
         let ids: Vec<ClientId> = clients.iter().map(|client| client.id.clone()).collect();
-        text::check(actor, &checked.order.command, &ids).await?;
+        inner.texts.check(actor, &checked.order.command, &ids).await?;
         Ok((clients, checked))
     }
 

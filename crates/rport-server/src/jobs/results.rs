@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Inner;
 use super::audit;
+use super::hidden::Hidden;
 use crate::clients::Client;
 
 /// Largest result in bytes of its JSON. The default `send_back_limit` of 4 MiB per stream makes 48 MiB at worst.
@@ -202,6 +203,12 @@ impl Inner {
         };
         let id = finished.id.clone();
         let mut flushed = Vec::new();
+        let hidden = match self.hidden(client, &id).await {
+            Ok(hidden) => hidden,
+            Err(error) => return not_yet(client, &id, &error),
+        };
+        finished.error = hidden.redact(finished.error);
+        finished.result = finished.result.map(|result| hidden.redact_result(result));
         {
             let table = self.table.lock();
             if let Some(open) = table.get(&id).filter(|open| open.facts.client == client.id) {
@@ -211,7 +218,6 @@ impl Inner {
                     finished.status = JobStatus::Failed;
                     finished.error = cancelled_by(user.as_str());
                 }
-                finished.result = finished.result.map(|result| open.hidden.redact_result(result));
                 flushed = open.readers.flush();
             }
         }
@@ -245,6 +251,30 @@ impl Inner {
                 .await;
         }
         ResultVerdict::Stored
+    }
+}
+
+impl Inner {
+    /// What must not be seen in a result: what this run of the server knows, or what the vault says now.
+    ///
+    /// # Errors
+    /// When that cannot be known at present and the agent keeps the result until then.
+    async fn hidden(&self, client: &Client, id: &JobId) -> Result<Hidden, rport_domain::Error> {
+        let known = self.table.lock().get(id).map(|open| open.hidden.clone());
+        if let Some(known @ (Hidden::Nothing | Hidden::Values(_))) = known {
+            return Ok(known);
+        }
+        // A Go agent's late result of a job that has ended, or a job of an earlier run.
+        let Some(job) = self.store.find(id).await? else {
+            return Ok(Hidden::Nothing);
+        };
+        match self.texts.hidden(&client.id, &job.order.command).await {
+            // A Go agent sends it once only.
+            Err(_) if !client.link().is_some_and(|link| link.connection.peer_is_ours()) => {
+                Ok(Hidden::Unknown)
+            }
+            hidden => hidden,
+        }
     }
 }
 
@@ -297,6 +327,17 @@ fn refused(client: &Client, error: &BadResult) -> ResultVerdict {
 
 fn foreign() -> ResultVerdict {
     ResultVerdict::Refused("this client was not asked to run such a job".to_owned())
+}
+
+fn not_yet(client: &Client, id: &JobId, error: &rport_domain::Error) -> ResultVerdict {
+    tracing::info!(
+        client.id = %client.id, job.id = %id, %error,
+        "a result has to wait: it may hold values of the vault, and they cannot be made unseen at present"
+    );
+    ResultVerdict::Refused(format!(
+        "{} values of the vault cannot be made unseen in it at present",
+        texts::TRY_LATER_PREFIX
+    ))
 }
 
 fn later(error: &rport_store::StoreError) -> ResultVerdict {

@@ -21,8 +21,9 @@ use tokio::sync::oneshot;
 
 use super::check::ON_THE_WAY;
 pub(super) use super::entry::{Begun, Consequences, Due, Facts, Overdue, Stage, Start};
+use super::hidden::Hidden;
 use super::live::Readers;
-use super::text::Hidden;
+use super::vault_marks;
 
 /// Most `run_cmd` on their way at a time.
 const MAX_IN_FLIGHT: usize = 256;
@@ -109,7 +110,11 @@ impl Table {
             deadline: Some(not_after),
             turn_until: None,
             cancelled_by: None,
-            hidden: Hidden::default(),
+            // Until this run of the server has put values in.
+            hidden: match vault_marks::keys(&facts.order.command).is_empty() {
+                true => Hidden::Nothing,
+                false => Hidden::Unknown,
+            },
             readers: Readers::default(),
             place,
             has_turn: false,

@@ -1,9 +1,15 @@
 //! Places of a text that get a value of the vault: `%%vault:KEY%%`.
 
 /// Begins the place.
-pub(super) const BEGIN: &str = "%%vault:";
+const BEGIN: &str = "%%vault:";
 /// Ends it.
-pub(super) const END: &str = "%%";
+const END: &str = "%%";
+
+/// The place of a key; `None` for what cannot stand in one.
+pub(super) fn place(key: &str) -> Option<String> {
+    let sound = !key.is_empty() && !key.contains(END) && !key.contains(['\n', '\r']) && !key.ends_with('%');
+    sound.then(|| format!("{BEGIN}{key}{END}"))
+}
 
 /// The keys that a text names, each once. What is not ended, or names no key, is no place.
 pub(super) fn keys(text: &str) -> Vec<&str> {
@@ -81,6 +87,10 @@ mod tests {
             "%%vault:db%% -p B%%vault:db%% %%vault:%% %%vault:x\n%% 5%% %%vault:y"
         );
         assert!(keys("echo 5%% %%NAME%%").is_empty());
+        assert_eq!(place("a b").as_deref().map(keys), Some(vec!["a b"]));
+        for no in ["", "a%%b", "a%", "a\nb"] {
+            assert_eq!(place(no), None);
+        }
     }
 
     proptest! {
