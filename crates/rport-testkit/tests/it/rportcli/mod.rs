@@ -2,6 +2,7 @@
 
 mod admin;
 mod failures;
+mod jobs;
 mod login;
 mod reach;
 mod rig;
