@@ -23,6 +23,8 @@ export const SCREENS = [
   ["client-history", "/clients/web-1/history"],
   ["tunnels", "/tunnels"],
   ["commands", "/commands"],
+  ["library", "/library"],
+  ["vault", "/vault"],
   ["credentials", "/credentials"],
   ["add", "/add"],
   ["users", "/users"],
@@ -55,6 +57,9 @@ export async function furnish(rig) {
     groups: ["operators", "viewers"],
     password_expired: true,
   });
+  await rig.call("POST", "/library/commands", { name: "Free space", cmd: "df -h %%PATH=/%%", tags: ["disk"] });
+  await rig.call("POST", "/vault-admin/init", { password: "vault-password" });
+  await rig.call("POST", "/vault", { key: "db-password", value: "secret", type: "secret", client_id: "db-1" });
   const order = { client_ids: ["web-1", "db-1"], execute_concurrently: true };
   await rig.call("POST", "/commands", { ...order, command: "uptime; df -h / | tail -1" });
   await rig.call("POST", "/commands", { ...order, command: "cat /etc/no-such-file" });

@@ -101,6 +101,14 @@ const tree = rootRoute.addChildren([
     client,
     clientTab,
     to(
+      "/library",
+      lazyRouteComponent(() => import("./screens/library/Library"), "Library"),
+    ),
+    to(
+      "/vault",
+      lazyRouteComponent(() => import("./screens/vault/Vault"), "Vault"),
+    ),
+    to(
       "/commands",
       lazyRouteComponent(() => import("./screens/jobs/Commands"), "Commands"),
     ),

@@ -3,11 +3,13 @@ import {
   Cable,
   CirclePlus,
   KeyRound,
+  LibraryBig,
   type LucideIcon,
   MonitorSmartphone,
   ScrollText,
   Terminal,
   Users,
+  Vault,
 } from "lucide-react";
 import type { Permission } from "../api/me";
 import { t } from "../texts/en";
@@ -29,6 +31,7 @@ export const places: { name: string; places: Place[] }[] = [
       { to: "/clients", name: t.navClients, icon: MonitorSmartphone, key: "c" },
       { to: "/tunnels", name: t.navTunnels, icon: Cable, key: "t", needs: "tunnels" },
       { to: "/commands", name: t.navCommands, icon: Terminal, key: "o", needs: "commands" },
+      { to: "/library", name: t.library, icon: LibraryBig, key: "l", needs: "commands" },
       { to: "/add", name: t.navAdd, icon: CirclePlus, key: "m", needs: "admin" },
     ],
   },
@@ -36,6 +39,7 @@ export const places: { name: string; places: Place[] }[] = [
     name: t.groupAccess,
     places: [
       { to: "/credentials", name: t.navCredentials, icon: KeyRound, key: "k", needs: "admin" },
+      { to: "/vault", name: t.vault, icon: Vault, key: "v", needs: "vault" },
       { to: "/users", name: t.navUsers, icon: Users, key: "u", needs: "admin" },
     ],
   },

@@ -303,6 +303,43 @@ export const t = {
     unknown: "Unknown",
   },
 
+  // Library
+  library: "Library",
+  libraryIntro: "Commands and scripts that are kept for later.",
+  addEntry: "Add an entry",
+  deleteEntry: "Delete entry",
+  searchLibrary: "Search by name",
+  noEntriesYet: "Nothing is kept here yet",
+  changed: "Changed",
+  parametersHint: "%%NAME%% and %%NAME=default%% are filled in when it runs.",
+
+  // Vault
+  vault: "Vault",
+  vaultIntro:
+    "Secrets for commands and scripts, encrypted on disk. They are put in place of %%vault:KEY%% on the way to a client.",
+  vaultNew: "The vault has no password yet",
+  vaultNewDetail:
+    "The password encrypts everything in it and is not kept anywhere. Without it nothing can be recovered.",
+  vaultIsLocked: "The vault is locked",
+  vaultLockedDetail: "It is locked after each start of the server. The password unlocks it for everybody.",
+  vaultAskAdmin: "An administrator can unlock it.",
+  vaultPassword: "Password of the vault",
+  vaultPasswordHint: "4 to 32 characters.",
+  vaultLocked: "The vault is locked now",
+  unlocked: "Unlocked",
+  lock: "Lock",
+  unlock: "Unlock",
+  addValue: "Add a value",
+  noValues: "The vault is empty",
+  vaultKey: "Key",
+  vaultKeyHint: (key: string) => `Used as %%vault:${key}%%.`,
+  vaultValue: "Value",
+  vaultClient: "Only for the client with this id",
+  vaultGroup: "Only for members of this user group",
+  showValue: "Show value",
+  deleteValue: "Delete value",
+  deleteValueDetail: "Commands and schedules that use it will fail.",
+
   // Credentials
   credentials: "Client credentials",
   credentialsIntro:

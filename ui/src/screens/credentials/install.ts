@@ -31,9 +31,10 @@ export function serviceCommand({ server, fingerprint, id, password, name }: Inst
     'data_dir = "/var/lib/rport"',
   ];
   return [
+    "id rport >/dev/null 2>&1 || sudo useradd --system --home-dir /var/lib/rport --create-home rport",
     "sudo install -d -m 0755 /etc/rport",
     `sudo tee /etc/rport/rport.conf >/dev/null <<'RPORT'\n${lines.join("\n")}\nRPORT`,
-    "sudo chmod 0640 /etc/rport/rport.conf",
+    "sudo chown root:rport /etc/rport/rport.conf && sudo chmod 0640 /etc/rport/rport.conf",
     "sudo rport --service install --config /etc/rport/rport.conf",
     "sudo rport --service start",
   ].join("\n");
