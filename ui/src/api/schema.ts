@@ -533,6 +533,7 @@ export type NewLibraryScript = {
 
 export type NewMultiJob = {
   abort_on_error?: boolean | null;
+  announce?: boolean;
   client_ids?: string[] | null;
   command?: string;
   cwd?: string;
@@ -570,12 +571,12 @@ export type NewSchedule = {
   name?: string;
   next_runs?: string[] | null;
   overlaps?: boolean;
-  parameters?: Record<string, ScheduleParameter> | null;
+  parameters?: Record<string, JobParameter> | null;
   paused?: boolean;
   queue_if_offline?: boolean;
   schedule?: string;
   script?: string;
-  tags?: ScheduleTags | null;
+  tags?: JobTags | null;
   time_zone?: string;
   timeout_sec?: number;
   type?: string;
@@ -643,47 +644,25 @@ export type Schedule = {
   name: string;
   next_runs: string[];
   overlaps: boolean;
-  parameters: Record<string, ScheduleParameter> | null;
+  parameters: Record<string, JobParameter> | null;
   paused: boolean;
   queue_if_offline: boolean;
   schedule: string;
   script?: string | null;
-  tags: ScheduleTags | null;
+  tags: JobTags | null;
   time_zone: string | null;
   timeout_sec: number;
   type: string;
 };
 
 export type ScheduleExecution = {
-  counts: ScheduleJobCounts | null;
+  counts: JobCounts | null;
   due_at: string;
   handled_at: string;
   multi_job_id: string | null;
   outcome: string;
   reason: string;
   requested_by: string | null;
-};
-
-export type ScheduleJobCounts = {
-  failed: number;
-  running: number;
-  successful: number;
-  total: number;
-  unknown: number;
-  waiting: number;
-};
-
-export type ScheduleParameter = string | {
-  vault: string;
-};
-
-export type ScheduleRunStarted = {
-  jid: string;
-};
-
-export type ScheduleTags = {
-  operator?: string;
-  tags?: string[];
 };
 
 export type SsoDetails = {
@@ -1191,12 +1170,12 @@ export interface Operations {
           name: string;
           next_runs: string[];
           overlaps: boolean;
-          parameters: Record<string, ScheduleParameter> | null;
+          parameters: Record<string, JobParameter> | null;
           paused: boolean;
           queue_if_offline: boolean;
           schedule: string;
           script?: string | null;
-          tags: ScheduleTags | null;
+          tags: JobTags | null;
           time_zone: string | null;
           timeout_sec: number;
           type: string;
@@ -1228,7 +1207,7 @@ export interface Operations {
   };
   "POST /schedules/{schedule_id}/run": {
     path: { schedule_id: string };
-    answer: { data: ScheduleRunStarted };
+    answer: { data: JobStarted };
   };
   "POST /scripts": {
     body: NewMultiJob;
