@@ -68,11 +68,17 @@ async fn output_comes_while_the_command_runs_and_the_job_at_the_end() {
     stderr.write_all(b"oh").await.expect("written");
     assert_eq!(next(&mut socket).await, chunk("", "oh"));
 
-    // Somebody comes later and hears what has ended already, and the rest.
+    // Somebody comes later and hears what was said lately, what has ended already, and the rest.
     let multi = job.multi_job_id.clone().expect("a multi-job");
     let mut late = open(&rig, &format!("/ws/jobs/{multi}"), ADMIN).await;
-    assert_eq!(next(&mut late).await, not_started);
+    let said = [chunk("one <1>\n", ""), chunk("", "oh")];
+    for earlier in said.iter().chain([&not_started]) {
+        assert_eq!(next(&mut late).await, *earlier);
+    }
     let mut single = open(&rig, &format!("/ws/jobs/{}", job.jid), OPS).await;
+    for earlier in &said {
+        assert_eq!(next(&mut single).await, *earlier);
+    }
     // Who has no access, or is not there, hears before the connection is made.
     let bearer = format!("Bearer {}", token(&rig, OPS).await);
     let header = [("authorization", bearer.as_str())];
