@@ -24,7 +24,8 @@ async fn unknown_paths_and_methods_are_not_found_in_plain_text() {
         }
     };
     check(Method::GET, "/nothing").await;
-    check(Method::GET, "//").await;
+    check(Method::GET, "//clients").await;
+    check(Method::POST, "//").await;
     check(Method::GET, "//metrics").await;
     check(Method::GET, "/clients/").await;
     check(Method::GET, "/Clients").await;
@@ -150,6 +151,22 @@ async fn files_are_served_beside_the_api() {
         answer(rig.get("/me/ip")).await,
         (200, json!({"data": {"ip": "127.0.0.1"}}))
     );
+}
+
+#[tokio::test]
+async fn a_page_is_served_where_no_files_are() {
+    let rig = Rig::new().await;
+    let response = sent(rig.anonymous(Method::GET, "//").header("accept-encoding", "gzip")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+    let policy = response.headers()["content-security-policy"]
+        .to_str()
+        .expect("text");
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'self'"),
+        "{policy}"
+    );
+    assert_eq!(response.headers()["x-frame-options"], "DENY");
 }
 
 #[tokio::test]
