@@ -15,7 +15,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rport_domain::{ClientId, JobId, JobPace, UserName};
 use tokio::sync::oneshot;
 
@@ -104,7 +104,13 @@ impl Table {
         let place = self.next_place;
         self.next_place += 1;
         let id = facts.id.clone();
-        let not_after = facts.rule.not_after;
+        // After a restart, a whole fleet needs a moment to come back.
+        let moment = if facts.resumed && !facts.rule.queue {
+            ON_THE_WAY
+        } else {
+            TimeDelta::zero()
+        };
+        let not_after = facts.rule.not_after + moment;
         let mut open = Open {
             stage,
             deadline: Some(not_after),

@@ -1,7 +1,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use proptest::prelude::*;
 use rport_store::StartRule;
 

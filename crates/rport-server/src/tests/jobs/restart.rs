@@ -52,6 +52,8 @@ async fn a_start_that_was_cut_off_is_repeated_on_our_agents_only() {
         let directory = kill(server).await;
         drop(asked.keep_silent());
         let server = TestServer::start_in(directory, options()).await;
+        // A fleet needs a moment to come back.
+        server.clock.advance(Duration::from_secs(90));
         let mut worker = if go {
             Worker::connect_go(&server, "c1").await
         } else {
