@@ -68,7 +68,7 @@ pub(super) fn refusal(frame: &Value) -> Option<Failure> {
     let what: Vec<String> = errors.iter().map(text).collect();
     let what = what.join("; ");
     let has = |words: &[&str]| words.iter().any(|word| what.contains(word));
-    let exit = if has(&["not found"]) {
+    let exit = if has(&["not found", "Cannot find"]) {
         Exit::NotFound
     } else if has(&["access denied", "Access denied", "permission", "doesn't allow"]) {
         Exit::Forbidden
@@ -185,6 +185,7 @@ mod tests {
             refusal(&frame).expect("a refusal").number()
         };
         assert_eq!(number("Client with id=\"x\" not found."), 4);
+        assert_eq!(number("Cannot find a vault value by the provided key: x"), 4);
         assert_eq!(number("vault is locked"), 5);
         assert_eq!(number("user does not have \"vault\" permission"), 3);
         assert_eq!(number("Command cannot be empty."), 1);

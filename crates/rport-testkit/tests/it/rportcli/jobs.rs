@@ -225,12 +225,12 @@ async fn ctrl_c_cancels_and_a_lost_server_is_found_again() -> anyhow::Result<()>
 
     let mark = world.operator.home().join("go-on");
     let text = format!(
-        "echo begun; while [ ! -e '{}' ]; do sleep 0.1; done; echo ended",
+        "echo afresh; while [ ! -e '{}' ]; do sleep 0.1; done; echo ended",
         mark.display()
     );
     let mut run = world.operator.start(&["run", "-c", "one", &text])?;
     eventually("output", SOON, || async {
-        run.output().contains("| begun").then_some(())
+        run.output().contains("| afresh").then_some(())
     })
     .await;
     world.server.child.kill().await?;
