@@ -43,13 +43,13 @@ enum Attempt {
     Gone,
 }
 
-/// A place among the orders on their way.
+/// A place among the orders on their way; given back also when the order's task panics or is aborted.
 struct InFlight(Arc<Inner>);
 
 impl Drop for InFlight {
+    // Starts nothing itself: a runtime that ends drops what is spawned at once, and one drop would start the next.
     fn drop(&mut self) {
         self.0.table.lock().landed();
-        self.0.pump();
     }
 }
 
@@ -66,6 +66,7 @@ impl Inner {
             self.tasks.spawn("job_start", async move {
                 inner.start(start).await;
                 drop(slot);
+                inner.pump();
             });
         }
     }
