@@ -71,6 +71,8 @@ pub(super) struct Consequences {
 pub(super) struct Due {
     /// Not started in time; they are `Ending` now.
     pub(super) expired: Vec<Arc<Facts>>,
+    /// Their order was stopped while they were on their way; they are `Ending` now.
+    pub(super) stopped: Vec<JobId>,
     /// Asked for, without an answer in time; they are `Ending` now.
     pub(super) lost: Vec<Arc<Facts>>,
     /// Should have ended by themselves.

@@ -459,7 +459,14 @@ impl Table {
         let mut released = Vec::new();
         for (id, open) in &mut self.jobs {
             let late = open.deadline.is_some_and(|deadline| deadline <= now);
+            let multi = open.facts.multi.as_ref().and_then(|id| self.multis.get(id));
+            let stopped = multi.is_some_and(|multi| multi.stopped);
             match &mut open.stage {
+                // It was on its way when its order was stopped, and came back.
+                Stage::Waiting if stopped && open.retry_at.is_none_or(|at| at <= now) => {
+                    open.stage = Stage::Ending;
+                    due.stopped.push(id.clone());
+                }
                 Stage::Waiting if late => {
                     open.stage = Stage::Ending;
                     due.expired.push(open.facts.clone());

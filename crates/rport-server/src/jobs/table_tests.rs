@@ -164,6 +164,9 @@ impl Rig {
                 for facts in due.expired.iter().chain(&due.lost) {
                     self.end(&facts.id, false);
                 }
+                for id in &due.stopped {
+                    self.end(id, false);
+                }
             }
         }
     }
@@ -194,9 +197,11 @@ impl Rig {
     /// Whatever happened before: when everybody is there and does what it is asked, all of it ends.
     fn run_to_the_end(&mut self) {
         for _ in 0..self.jobs.len() * 4 + 4 {
+            // No time passes: nothing may need a deadline to end.
             for job in 0..self.jobs.len() {
                 self.step(Step::Back(job));
             }
+            self.step(Step::Time(0));
             self.step(Step::Start);
             for job in 0..self.jobs.len() {
                 self.step(Step::Runs(job));

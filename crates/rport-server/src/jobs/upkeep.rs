@@ -119,9 +119,14 @@ impl Inner {
         gauge!(JOBS_RUNNING).set(running as f64);
         let Due {
             expired,
+            stopped,
             lost,
             overdue,
         } = due;
+        if !stopped.is_empty() {
+            let error = "not started because its order was ended";
+            self.end_and(&stopped, JobStatus::Failed, error, false).await;
+        }
         for (error, ids) in self.by_reason(expired) {
             self.end_and(&ids, JobStatus::Failed, &error, false).await;
         }
