@@ -1,5 +1,5 @@
 import { Check, ChevronDown, Eye, EyeOff, Minus, Search, X } from "lucide-react";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useId, useState } from "react";
 import {
   Checkbox as AriaCheckbox,
   type CheckboxProps as AriaCheckboxProps,
@@ -29,10 +29,22 @@ interface TextFieldProps extends Omit<AriaTextFieldProps, "className" | "style" 
   inputClass?: string;
   /** Lines of a longer text. */
   lines?: number;
+  /** What the browser offers while somebody types. */
+  suggestions?: readonly string[];
 }
 
-export function TextField({ label, hint, placeholder, inputClass = "", lines, type, ...rest }: TextFieldProps) {
+export function TextField({
+  label,
+  hint,
+  placeholder,
+  inputClass = "",
+  lines,
+  type,
+  suggestions,
+  ...rest
+}: TextFieldProps) {
   const [shown, setShown] = useState(false);
+  const listId = useId();
   const isPassword = type === "password";
   const kind = isPassword && shown ? "text" : type;
   return (
@@ -42,7 +54,19 @@ export function TextField({ label, hint, placeholder, inputClass = "", lines, ty
         <TextArea className={`input ${inputClass}`} rows={lines} placeholder={placeholder ?? ""} spellCheck={false} />
       ) : (
         <div className="input-group">
-          <Input className={`input ${inputClass}`} placeholder={placeholder ?? ""} spellCheck={false} />
+          <Input
+            className={`input ${inputClass}`}
+            placeholder={placeholder ?? ""}
+            spellCheck={false}
+            {...(suggestions ? { list: listId } : {})}
+          />
+          {suggestions && (
+            <datalist id={listId}>
+              {suggestions.map((suggestion) => (
+                <option key={suggestion} value={suggestion} />
+              ))}
+            </datalist>
+          )}
           {isPassword && (
             <Button
               className="button quiet small icon"

@@ -41,7 +41,7 @@ export function ClientJobs({ client }: { client: Client }) {
       {(can("commands") || can("scripts")) && (
         <section className="panel panel-body">
           <OrderForm
-            onOrder={async (kind, order) => {
+            onOrder={async ({ kind }, order) => {
               const path = { client_id: id };
               const answer =
                 kind === "commands"

@@ -8,7 +8,7 @@ import { Confirm } from "../../kit/confirm";
 import { Failed, Loading } from "../../kit/states";
 import { Time } from "../../kit/time";
 import { t } from "../../texts/en";
-import { Counts } from "./Commands";
+import { Counts } from "./Counts";
 import { Output } from "./Output";
 import { useWatch, type Watched } from "./watch";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { base64, plain } from "./text";
+import { base64, clear, plain } from "./text";
 
 describe("output", () => {
   it("is shown without what steers a terminal", () => {
@@ -10,5 +10,8 @@ describe("output", () => {
 
   it("of any language can be ordered", () => {
     expect(base64("echo ä")).toBe("ZWNobyDDpA==");
+    expect(clear("ZWNobyDDpA==")).toBe("echo ä");
+    // Looks like base64 and is a command.
+    for (const script of ["true", "uptime12", "", "echo ä", "ls -la"]) expect(clear(script)).toBe(script);
   });
 });

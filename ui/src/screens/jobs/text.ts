@@ -14,3 +14,16 @@ export function base64(text: string): string {
   for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte);
   return btoa(binary);
 }
+
+/** A script as text: it may be kept in clear or in base64. */
+export function clear(script: string): string {
+  const packed = script.trim();
+  if (packed === "" || packed.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(packed)) return script;
+  try {
+    const bytes = Uint8Array.from(atob(packed), (char) => char.charCodeAt(0));
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return /[\u0000-\u0008\u000e-\u001a]/.test(text) ? script : text;
+  } catch {
+    return script;
+  }
+}

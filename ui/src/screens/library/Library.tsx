@@ -1,13 +1,12 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { CirclePlus, LibraryBig, Pencil, Trash2 } from "lucide-react";
+import { useNavigate } from "@tanstack/react-router";
+import { CirclePlus, LibraryBig, Pencil, Play, Trash2 } from "lucide-react";
 import { useDeferredValue, useState } from "react";
 import { call } from "../../api/client";
-import { containing, listParams } from "../../api/list";
-import { useCan } from "../../api/me";
 import { Button, useBusy } from "../../kit/button";
 import { Confirm } from "../../kit/confirm";
 import { Dialog } from "../../kit/dialog";
-import { SearchField, Segments, TagField, TextField } from "../../kit/field";
+import { Checkbox, SearchField, Segments, TagField, TextField } from "../../kit/field";
 import { MoreMenu } from "../../kit/menu";
 import { Failed, FormError, Loading, State } from "../../kit/states";
 import { Table } from "../../kit/table";
@@ -15,54 +14,16 @@ import { Time } from "../../kit/time";
 import { toast } from "../../kit/toast";
 import { t } from "../../texts/en";
 import { Tags } from "../clients/columns";
-
-type Kind = "commands" | "scripts";
-
-/** An entry of either kind. */
-interface Entry {
-  id: string;
-  name: string;
-  text: string;
-  interpreter: string;
-  tags: string[];
-  timeout: number;
-  updatedAt: string | null;
-}
-
-const MOST = 100;
-
-async function fetchEntries(kind: Kind, search: string): Promise<Entry[]> {
-  const query = listParams({ filter: { name: containing(search) }, sort: "name", limit: MOST });
-  if (kind === "commands") {
-    const { data } = await call("GET /library/commands", { query });
-    return data.map((item) => ({ ...common(item), text: item.cmd ?? "", interpreter: "" }));
-  }
-  const { data } = await call("GET /library/scripts", { query });
-  return data.map((item) => ({ ...common(item), text: item.script ?? "", interpreter: item.interpreter ?? "" }));
-}
-
-function common(item: {
-  id?: string | null;
-  name?: string | null;
-  tags?: string[] | null;
-  timeout_sec?: number | null;
-  updated_at?: string | null;
-}) {
-  return {
-    id: item.id ?? "",
-    name: item.name ?? "",
-    tags: item.tags ?? [],
-    timeout: item.timeout_sec ?? 60,
-    updatedAt: item.updated_at ?? null,
-  };
-}
+import { useKinds } from "../jobs/kinds";
+import type { Kind } from "../jobs/order";
+import { type Entry, fetchEntries } from "./entries";
 
 type Asked = { kind: "edit"; entry: Entry | null } | { kind: "delete"; entry: Entry };
 
 export function Library() {
-  const can = useCan();
+  const navigate = useNavigate();
   const queries = useQueryClient();
-  const kinds = (["commands", "scripts"] as const).filter((one) => can(one));
+  const kinds = useKinds();
   const [chosen, setKind] = useState<Kind>("commands");
   const kind = kinds.includes(chosen) ? chosen : (kinds[0] ?? "commands");
   const [search, setSearch] = useState("");
@@ -105,7 +66,10 @@ export function Library() {
         ) : !data ? (
           <Loading />
         ) : data.length === 0 ? (
-          <State icon={<LibraryBig className="mark" aria-hidden />} title={text ? t.noMatch : t.noEntriesYet} />
+          <State
+            icon={<LibraryBig className="mark" aria-hidden />}
+            title={text ? t.libraryEmptyPick : t.noEntriesYet}
+          />
         ) : (
           <Table
             items={data}
@@ -122,19 +86,34 @@ export function Library() {
                 name: t.moreActions,
                 isHidden: true,
                 show: (entry) => (
-                  <MoreMenu
-                    label={`${t.moreActions}: ${entry.name}`}
-                    entries={[
-                      { id: "edit", name: t.edit, icon: <Pencil />, onAction: () => setAsked({ kind: "edit", entry }) },
-                      {
-                        id: "delete",
-                        name: `${t.delete}…`,
-                        icon: <Trash2 />,
-                        danger: true,
-                        onAction: () => setAsked({ kind: "delete", entry }),
-                      },
-                    ]}
-                  />
+                  <span className="row end">
+                    <Button
+                      size="small"
+                      icon={<Play />}
+                      aria-label={`${t.run}: ${entry.name}`}
+                      onPress={() => void navigate({ to: "/commands", search: { library: entry.id, kind } as never })}
+                    >
+                      {t.run}
+                    </Button>
+                    <MoreMenu
+                      label={`${t.moreActions}: ${entry.name}`}
+                      entries={[
+                        {
+                          id: "edit",
+                          name: t.edit,
+                          icon: <Pencil />,
+                          onAction: () => setAsked({ kind: "edit", entry }),
+                        },
+                        {
+                          id: "delete",
+                          name: `${t.delete}…`,
+                          icon: <Trash2 />,
+                          danger: true,
+                          onAction: () => setAsked({ kind: "delete", entry }),
+                        },
+                      ]}
+                    />
+                  </span>
                 ),
               },
             ]}
@@ -176,6 +155,8 @@ function EntryDialog({ kind, entry, onClose, onChanged }: EntryProps) {
   const [text, setText] = useState(entry?.text ?? "");
   const [interpreter, setInterpreter] = useState(entry?.interpreter ?? "");
   const [timeout, setTimeoutSec] = useState(String(entry?.timeout ?? 60));
+  const [cwd, setCwd] = useState(entry?.cwd ?? "");
+  const [isSudo, setSudo] = useState(entry?.isSudo ?? false);
   const [tags, setTags] = useState<string[]>(entry?.tags ?? []);
   const [error, setError] = useState<unknown>(null);
   const [busy, run] = useBusy();
@@ -190,7 +171,7 @@ function EntryDialog({ kind, entry, onClose, onChanged }: EntryProps) {
             ? call("PUT /library/commands/{command_id}", { path: { command_id: entry.id }, body })
             : call("POST /library/commands", { body }));
         } else {
-          const body = { ...shared, script: text, interpreter };
+          const body = { ...shared, script: text, interpreter, cwd, is_sudo: isSudo };
           await (entry
             ? call("PUT /library/scripts/{script_id}", { path: { script_id: entry.id }, body })
             : call("POST /library/scripts", { body }));
@@ -221,7 +202,17 @@ function EntryDialog({ kind, entry, onClose, onChanged }: EntryProps) {
           onChange={setText}
         />
         <div className="form-row">
-          {kind === "scripts" && <TextField label={t.interpreter} value={interpreter} onChange={setInterpreter} />}
+          {kind === "scripts" && (
+            <>
+              <TextField
+                label={t.interpreter}
+                value={interpreter}
+                onChange={setInterpreter}
+                placeholder={t.interpreterHint}
+              />
+              <TextField label={t.cwd} value={cwd} onChange={setCwd} />
+            </>
+          )}
           <TextField
             label={t.timeoutSec}
             value={timeout}
@@ -229,6 +220,11 @@ function EntryDialog({ kind, entry, onClose, onChanged }: EntryProps) {
             inputMode="numeric"
           />
         </div>
+        {kind === "scripts" && (
+          <Checkbox isSelected={isSudo} onChange={setSudo}>
+            {t.asRoot}
+          </Checkbox>
+        )}
         <TagField label={t.tags} values={tags} onChange={setTags} />
         <FormError error={error} />
         <div className="dialog-foot">

@@ -2,29 +2,11 @@ import { useQuery } from "@tanstack/react-query";
 import { Cable } from "lucide-react";
 import { useState } from "react";
 import { call } from "../../api/client";
-import { listParams } from "../../api/list";
 import { SearchField } from "../../kit/field";
 import { Failed, Loading, State } from "../../kit/states";
 import { t } from "../../texts/en";
+import { clientNames } from "../clients/names";
 import { TunnelItem } from "./TunnelItem";
-
-/** Names of the clients that have tunnels, in as few requests as the address line bears. */
-const NAMES_AT_ONCE = 100;
-
-async function clientNames(ids: readonly string[]): Promise<Record<string, string>> {
-  const names: Record<string, string> = {};
-  for (let at = 0; at < ids.length; at += NAMES_AT_ONCE) {
-    const part = ids.slice(at, at + NAMES_AT_ONCE).filter((id) => !/[,*]/.test(id));
-    const query = listParams({
-      filter: { id: part.join(",") },
-      fields: { resource: "clients", names: ["id", "name"] },
-      limit: NAMES_AT_ONCE,
-    });
-    const { data } = await call("GET /clients", { query });
-    for (const client of data) names[client.id ?? ""] = client.name ?? "";
-  }
-  return names;
-}
 
 export function Tunnels() {
   const [search, setSearch] = useState("");
