@@ -105,6 +105,18 @@ const tree = rootRoute.addChildren([
       lazyRouteComponent(() => import("./screens/library/Library"), "Library"),
     ),
     to(
+      "/schedules",
+      lazyRouteComponent(() => import("./screens/schedules/Schedules"), "Schedules"),
+    ),
+    to(
+      "/schedules/$scheduleId",
+      lazyRouteComponent(() => import("./screens/schedules/Schedule"), "Schedule"),
+    ),
+    to(
+      "/groups",
+      lazyRouteComponent(() => import("./screens/groups/Groups"), "Groups"),
+    ),
+    to(
       "/vault",
       lazyRouteComponent(() => import("./screens/vault/Vault"), "Vault"),
     ),

@@ -29,8 +29,9 @@ export function keepFresh(queries: QueryClient): () => void {
     }
     const client = event.client_id ?? "";
     if (event.type.startsWith("tunnel_")) mark(["tunnels"], ["client", client]);
-    else if (event.type.startsWith("client_")) mark(["clients"], ["client", client], ["status"], ["tunnels"]);
-    else if (event.type.startsWith("job_")) mark(["jobs"], ["client-jobs", client]);
+    else if (event.type.startsWith("client_"))
+      mark(["clients"], ["client", client], ["status"], ["tunnels"], ["client-groups"]);
+    else if (event.type.startsWith("job_")) mark(["jobs"], ["client-jobs", client], ["schedules"]);
   });
   return () => {
     clearTimeout(timer);

@@ -1,6 +1,8 @@
 import {
   Activity,
+  Boxes,
   Cable,
+  CalendarClock,
   CirclePlus,
   KeyRound,
   LibraryBig,
@@ -32,6 +34,8 @@ export const places: { name: string; places: Place[] }[] = [
       { to: "/tunnels", name: t.navTunnels, icon: Cable, key: "t", needs: "tunnels" },
       { to: "/commands", name: t.navCommands, icon: Terminal, key: "o", needs: "commands" },
       { to: "/library", name: t.library, icon: LibraryBig, key: "l", needs: "commands" },
+      { to: "/schedules", name: t.schedules, icon: CalendarClock, key: "h", needs: "scheduler" },
+      { to: "/groups", name: t.clientGroups, icon: Boxes, key: "p" },
       { to: "/add", name: t.navAdd, icon: CirclePlus, key: "m", needs: "admin" },
     ],
   },

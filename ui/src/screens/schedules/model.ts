@@ -1,0 +1,91 @@
+import type { NewSchedule, Schedule } from "../../api/schema";
+import { type Draft, emptyDraft, orderBody } from "../jobs/order";
+import { filledOf } from "../jobs/parameters";
+import { noTargets, type Targets, targetsBody, targetsOf } from "../jobs/targets";
+import { clear } from "../jobs/text";
+import { withoutZone } from "./cron";
+
+/** A schedule as it is being written. */
+export interface Plan {
+  name: string;
+  timetable: string;
+  zone: string;
+  draft: Draft;
+  targets: Targets;
+  concurrent: boolean;
+  /** Whether a failed job keeps those after it from starting. */
+  abortOnError: boolean;
+  maxConcurrent: number | null;
+  overlaps: boolean;
+  jitter: string;
+  missed: "skip" | "once";
+  expires: string;
+  paused: boolean;
+}
+
+export function newPlan(kind: Draft["kind"]): Plan {
+  return {
+    name: "",
+    timetable: "",
+    zone: Intl.DateTimeFormat().resolvedOptions().timeZone ?? "",
+    draft: emptyDraft(kind),
+    targets: noTargets(),
+    concurrent: true,
+    abortOnError: false,
+    maxConcurrent: null,
+    overlaps: false,
+    jitter: "0",
+    missed: "skip",
+    expires: "",
+    paused: false,
+  };
+}
+
+export function planOf(schedule: Schedule): Plan {
+  const isScript = schedule.type === "script";
+  return {
+    name: schedule.name,
+    timetable: withoutZone(schedule.schedule),
+    zone: schedule.time_zone ?? "",
+    draft: {
+      kind: isScript ? "scripts" : "commands",
+      text: isScript ? clear(schedule.script ?? "") : (schedule.command ?? ""),
+      interpreter: schedule.interpreter,
+      cwd: schedule.cwd,
+      timeout: schedule.timeout_sec > 0 ? String(schedule.timeout_sec) : "60",
+      isSudo: schedule.is_sudo,
+      queue: schedule.queue_if_offline,
+      isFilling: schedule.parameters !== null,
+      filled: filledOf(schedule.parameters),
+    },
+    targets: targetsOf(schedule),
+    concurrent: schedule.execute_concurrently,
+    abortOnError: schedule.abort_on_error ?? true,
+    maxConcurrent: schedule.max_concurrent,
+    overlaps: schedule.overlaps,
+    jitter: String(schedule.jitter_sec),
+    missed: schedule.missed === "once" ? "once" : "skip",
+    expires: schedule.expires ?? "",
+    paused: schedule.paused,
+  };
+}
+
+/** What is stored takes the place of all that was. */
+export function planBody(plan: Plan): NewSchedule {
+  return {
+    ...orderBody(plan.draft),
+    ...targetsBody(plan.targets),
+    name: plan.name.trim(),
+    schedule: plan.timetable.trim(),
+    time_zone: plan.zone.trim(),
+    type: plan.draft.kind === "scripts" ? "script" : "command",
+    execute_concurrently: plan.concurrent,
+    abort_on_error: plan.abortOnError,
+    overlaps: plan.overlaps,
+    jitter_sec: Number(plan.jitter) || 0,
+    missed: plan.missed,
+    paused: plan.paused,
+    ...(plan.expires.trim() === "" ? {} : { expires: plan.expires.trim() }),
+    ...(plan.maxConcurrent === null ? {} : { max_concurrent: plan.maxConcurrent }),
+  };
+}
