@@ -24,6 +24,9 @@ export const SCREENS = [
   ["tunnels", "/tunnels"],
   ["commands", "/commands"],
   ["library", "/library"],
+  ["schedules", "/schedules"],
+  ["schedule", "/schedules", "nightly report"],
+  ["groups", "/groups"],
   ["vault", "/vault"],
   ["credentials", "/credentials"],
   ["add", "/add"],
@@ -32,6 +35,21 @@ export const SCREENS = [
   ["status", "/status"],
   ["account", "/account"],
 ];
+
+/** Goes to a screen, by a link where its address is not known beforehand. */
+export async function show(page, rig, [, path, link]) {
+  await page.goto(rig.url + path);
+  if (link) await page.getByRole("link", { name: link, exact: true }).click();
+  const heading = page.getByRole("heading", { level: 1, ...(link ? { name: link } : {}) });
+  await heading.first().waitFor();
+  await page.waitForLoadState("networkidle");
+}
+
+/** Sets a password for the vault, unless it has one. It is unlocked then. */
+export async function openVault(rig) {
+  const { data } = await rig.call("GET", "/vault-admin");
+  if (data.init === "uninitialized") await rig.call("POST", "/vault-admin/init", { password: "vault-password" });
+}
 
 /** Something to see on each screen. */
 export async function furnish(rig) {
@@ -58,7 +76,46 @@ export async function furnish(rig) {
     password_expired: true,
   });
   await rig.call("POST", "/library/commands", { name: "Free space", cmd: "df -h %%PATH=/%%", tags: ["disk"] });
-  await rig.call("POST", "/vault-admin/init", { password: "vault-password" });
+  await rig.call("POST", "/library/scripts", {
+    name: "Rotate logs",
+    script: "#!/bin/sh\nlogrotate -f /etc/logrotate.d/%%SERVICE%%\n",
+    tags: ["disk"],
+  });
+  for (const [id, description, params] of [
+    ["frankfurt", "Everything in the first hall", { tag: { and: ["production", "frankfurt"] } }],
+    ["web", "Web servers", { tag: { or: ["web"] }, connection_state: ["connected"] }],
+    ["kiosks", "", { name: ["kiosk-*"] }],
+  ]) {
+    await rig.call("POST", "/client-groups", { id, description, params });
+  }
+  const plan = { type: "command", execute_concurrently: true };
+  const { data: nightly } = await rig.call("POST", "/schedules", {
+    ...plan,
+    name: "nightly report",
+    schedule: "30 4 * * 1-5",
+    time_zone: "Europe/Berlin",
+    command: "df -h %%PATH=/%%",
+    parameters: {},
+    client_ids: ["db-1"],
+    group_ids: ["web"],
+    jitter_sec: 60,
+  });
+  await rig.call("POST", "/schedules", {
+    ...plan,
+    name: "clean-up",
+    schedule: "@every 90m",
+    command: "rm -rf /tmp/cache",
+    tags: { tags: ["kiosk", "web"], operator: "OR" },
+    paused: true,
+  });
+  await rig.call("POST", `/schedules/${nightly.id}/run`);
+  await rig.call("POST", "/clients/web-1/stored-tunnels", {
+    name: "Admin pages",
+    scheme: "https",
+    remote_ip: "127.0.0.1",
+    remote_port: 8443,
+  });
+  await openVault(rig);
   await rig.call("POST", "/vault", { key: "db-password", value: "secret", type: "secret", client_id: "db-1" });
   const order = { client_ids: ["web-1", "db-1"], execute_concurrently: true };
   await rig.call("POST", "/commands", { ...order, command: "uptime; df -h / | tail -1" });
@@ -93,11 +150,10 @@ async function main() {
       await page.getByLabel("User name").waitFor();
       await page.screenshot({ path: join(OUT, `login-${look}.png`) });
       await logIn(page, rig);
-      for (const [name, path] of SCREENS) {
+      for (const screen of SCREENS) {
+        const [name] = screen;
         if (only.length > 0 && !only.includes(name)) continue;
-        await page.goto(rig.url + path);
-        await page.getByRole("heading", { level: 1 }).first().waitFor();
-        await page.waitForLoadState("networkidle");
+        await show(page, rig, screen);
         await page.screenshot({ path: join(OUT, `${name}-${look}.png`) });
       }
       if (wrong.length > 0) console.error(look, wrong);

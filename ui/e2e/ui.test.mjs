@@ -8,7 +8,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { eventually, freePort, launch, logIn, openPage, Rig } from "./harness.mjs";
-import { furnish, SCREENS } from "./screens.mjs";
+import { furnish, openVault, SCREENS, show } from "./screens.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const EVIL = '<img src=x onerror="alert(1)"><b>bold</b>';
@@ -171,6 +171,176 @@ test("a command that runs can be cancelled", () =>
     await page.getByText("cancelled by admin").first().waitFor();
   }));
 
+test("an entry of the library runs with its places filled in, one of them from the vault", () =>
+  onPage(async (page) => {
+    await openVault(rig);
+    await rig.call("POST", "/vault", { key: "greeting", value: "hush-hush", type: "secret" });
+    await logIn(page, rig, rig.admin, "/library");
+    await page.getByRole("button", { name: "Add an entry" }).click();
+    await page.getByLabel("Name", { exact: true }).fill("Greet");
+    await page.getByLabel("Command", { exact: true }).fill("echo %%WHO%% %%HOW=gladly%% %%WORD%%");
+    await checkAxe(page, "entry");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("button", { name: "Run: Greet" }).click();
+    await page.waitForURL("**/commands?*");
+    const run = page.getByRole("button", { name: "Run", exact: true });
+    await page.getByRole("checkbox", { name: /web-1/ }).check({ force: true });
+    assert.ok(await run.isDisabled(), "WHO has no value yet");
+    await page.getByLabel("Value of WHO").fill("everybody");
+    const source = page.getByRole("radiogroup", { name: "Where WORD comes from" });
+    await source.getByText("Vault").click();
+    await page.getByLabel("Key in the vault for WORD").fill("greeting");
+    await checkAxe(page, "parameters");
+    await run.click();
+    await page.waitForURL("**/commands/*-*");
+    const output = page.getByRole("region", { name: "web-1" });
+    await output.getByText("Successful").waitFor();
+    // The value itself is neither stored nor shown.
+    assert.equal(await output.locator("pre").textContent(), "everybody gladly ***\n");
+    // The same from the other side: the form takes it out of the library.
+    await page.getByRole("link", { name: "Commands", exact: true }).first().click();
+    await page.getByRole("button", { name: "From the library…" }).click();
+    await page
+      .getByRole("dialog")
+      .getByRole("button", { name: /^Greet/ })
+      .click();
+    assert.equal(
+      await page.getByLabel("Command", { exact: true }).inputValue(),
+      "echo %%WHO%% %%HOW=gladly%% %%WORD%%",
+    );
+  }));
+
+test("a group is made by rules, with its members in sight, and something runs on it", () =>
+  onPage(async (page) => {
+    await logIn(page, rig, rig.admin, "/groups");
+    await page.getByRole("heading", { name: "No groups yet" }).waitFor();
+    await page.getByRole("button", { name: "Add a group" }).click();
+    const dialog = page.getByRole("dialog", { name: "Add a group" });
+    await dialog.getByLabel("Id", { exact: true }).fill("shops");
+    await dialog.getByLabel("Values", { exact: true }).fill("web,production,");
+    await dialog.getByText("1 client fits now: web-1").waitFor();
+    await dialog.getByRole("checkbox", { name: "All of these tags are needed" }).check({ force: true });
+    await dialog.getByText("1 client fits now: web-1").waitFor();
+    await checkAxe(page, "group");
+    await dialog.getByRole("button", { name: "Save" }).click();
+    const row = page.getByRole("row", { name: /shops/ });
+    await row.getByText("Tag: web and production").waitFor();
+    await row.getByText("1 of 1 connected").waitFor();
+    const { data: group } = await rig.call("GET", "/client-groups/shops");
+    assert.deepEqual(group.params.tag, { and: ["web", "production"] });
+    await row.getByRole("button", { name: /^More actions/ }).click();
+    await page.getByRole("menuitem", { name: "Run a command" }).click();
+    await page.getByLabel("Command", { exact: true }).fill("echo shop");
+    await page.getByRole("button", { name: "Run", exact: true }).click();
+    await page.waitForURL("**/commands/*-*");
+    await page.getByRole("region", { name: "web-1" }).getByText("Successful").waitFor();
+    await page.getByText("1 successful").waitFor();
+    await page.getByRole("link", { name: "Client groups" }).first().click();
+    await page.getByRole("link", { name: "shops" }).click();
+    await page.getByRole("link", { name: "web-1", exact: true }).waitFor();
+    assert.equal(await page.getByRole("link", { name: "db-1", exact: true }).count(), 0);
+    await page.goto(`${rig.url}/groups`);
+    await page.getByRole("button", { name: /^More actions/ }).click();
+    await page.getByRole("menuitem", { name: "Delete…" }).click();
+    await page.getByLabel("Type “shops” to confirm").fill("shops");
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByRole("heading", { name: "No groups yet" }).waitFor();
+  }));
+
+test("a schedule is made, run by hand, paused and deleted", () =>
+  onPage(async (page) => {
+    await logIn(page, rig, rig.admin, "/schedules");
+    await page.getByRole("heading", { name: "No schedules yet" }).waitFor();
+    await page.getByRole("button", { name: "Add a schedule" }).click();
+    const dialog = page.getByRole("dialog", { name: "Add a schedule" });
+    await dialog.getByLabel("Name", { exact: true }).fill("nightly");
+    await dialog.getByLabel("Timetable").fill("30 4 * *");
+    await dialog.getByText("This is no timetable yet.").waitFor();
+    await dialog.getByLabel("Timetable").fill("30 4 * * 1-5");
+    await dialog.getByLabel("Time zone").fill("Europe/Berlin");
+    await dialog.getByText("At 04:30 from Monday to Friday, time in Europe/Berlin.").waitFor();
+    await dialog.getByLabel("Command", { exact: true }).fill("echo %%WORD%%");
+    await dialog.getByLabel("Value of WORD").fill("scheduled");
+    for (const name of ["web-1", "db-1"])
+      await dialog.getByRole("checkbox", { name: new RegExp(name) }).check({ force: true });
+    await dialog.getByRole("button", { name: "More options" }).click();
+    await checkAxe(page, "schedule dialog");
+    await dialog.getByRole("button", { name: "Save" }).click();
+    // What the server made of it.
+    await page.getByRole("heading", { level: 1, name: "nightly" }).waitFor();
+    assert.equal(await page.locator("section", { hasText: "Next runs" }).getByRole("listitem").count(), 5);
+    await page.getByRole("heading", { name: "It has not run yet" }).waitFor();
+    await page.getByRole("button", { name: "Run now" }).click();
+    await page.waitForURL("**/commands/*-*");
+    for (const name of ["web-1", "db-1"]) {
+      const output = page.getByRole("region", { name });
+      await output.getByText("Successful").waitFor();
+      assert.equal(await output.locator("pre").textContent(), "scheduled\n");
+    }
+    await page.getByRole("link", { name: "Schedules" }).first().click();
+    const row = page.getByRole("row", { name: /nightly/ });
+    await row.getByText("2 of 2 successful").waitFor();
+    await row.getByRole("button", { name: /^More actions/ }).click();
+    await page.getByRole("menuitem", { name: "Pause" }).click();
+    await row.getByText("Paused", { exact: true }).waitFor();
+    await page.getByRole("link", { name: "nightly" }).click();
+    await page.getByText("None while it rests.").waitFor();
+    const run = page.getByRole("row", { name: /started by admin/ });
+    await run.getByText("2 successful").waitFor();
+    await run.getByRole("link").click();
+    await page.waitForURL("**/commands/*-*");
+    await page.goBack();
+    await page.getByRole("button", { name: /^More actions/ }).click();
+    await page.getByRole("menuitem", { name: "Edit…" }).click();
+    const edit = page.getByRole("dialog", { name: "Edit nightly" });
+    assert.equal(await edit.getByLabel("Value of WORD").inputValue(), "scheduled");
+    await edit.getByLabel("Timetable").fill("60 4 * * *");
+    await edit.getByRole("button", { name: "Save" }).click();
+    // The server's own words; nothing typed is lost.
+    await edit.getByRole("alert").waitFor();
+    await edit.getByRole("button", { name: "Hourly" }).click();
+    await edit.getByRole("button", { name: "Save" }).click();
+    await edit.waitFor({ state: "detached" });
+    await page.getByText("Every hour", { exact: true }).waitFor();
+    await page.getByRole("button", { name: /^More actions/ }).click();
+    await page.getByRole("menuitem", { name: "Delete…" }).click();
+    await page.getByLabel("Type “nightly” to confirm").fill("nightly");
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByRole("heading", { name: "No schedules yet" }).waitFor();
+  }));
+
+test("a tunnel is kept as a preset of its client, and opened with it again", () =>
+  onPage(async (page) => {
+    await logIn(page, rig, rig.admin, "/clients/db-1");
+    await page.getByRole("link", { name: "Tunnels", exact: true }).last().click();
+    // One tab is the present one, and only one.
+    const tabs = page.getByRole("navigation", { name: "db-1" });
+    await page.getByRole("heading", { name: "No tunnels" }).waitFor();
+    assert.deepEqual(await tabs.locator("[aria-current=page]").allInnerTexts(), ["Tunnels"]);
+    await page.getByRole("button", { name: /^Other/ }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Port", { exact: true }).fill("5432");
+    await dialog.getByRole("checkbox", { name: "Check first that the service listens" }).uncheck({ force: true });
+    await dialog.getByRole("checkbox", { name: "Keep this as a preset of the client" }).check({ force: true });
+    await dialog.getByLabel("Name of the preset").fill("Database");
+    await dialog.getByRole("button", { name: "Open", exact: true }).click();
+    const kept = page.getByRole("region", { name: "Kept tunnels" });
+    await kept.getByRole("button", { name: /^Database/ }).waitFor();
+    await page.getByRole("button", { name: /^Close tunnel/ }).click();
+    await page.getByRole("heading", { name: "No tunnels" }).waitFor();
+    await checkAxe(page, "presets");
+    await kept.getByRole("button", { name: /^Database/ }).click();
+    assert.equal(await dialog.getByLabel("Port", { exact: true }).inputValue(), "5432");
+    await dialog.getByRole("button", { name: "Open", exact: true }).click();
+    await page.getByText("127.0.0.1:5432").last().waitFor();
+    await page.getByRole("button", { name: /^Close tunnel/ }).click();
+    await kept.getByRole("button", { name: "More actions: Database" }).click();
+    await page.getByRole("menuitem", { name: "Delete…" }).click();
+    await page.getByLabel("Type “Database” to confirm").fill("Database");
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+    await kept.waitFor({ state: "detached" });
+  }));
+
 test("names, tags and output of a hostile agent are texts", () =>
   onPage(async (page) => {
     await logIn(page, rig);
@@ -222,7 +392,7 @@ test("who may little is offered little", () =>
     const nav = page.getByRole("navigation", { name: "Main" }).first();
     await nav.getByRole("link", { name: "Clients" }).waitFor();
     await page.getByRole("heading", { name: "No machines yet" }).waitFor();
-    for (const hidden of ["Tunnels", "Add a machine", "Credentials", "Users & groups", "Audit log"]) {
+    for (const hidden of ["Tunnels", "Schedules", "Add a machine", "Credentials", "Users & groups", "Audit log"]) {
       assert.equal(await nav.getByRole("link", { name: hidden }).count(), 0, hidden);
     }
     await page.goto(`${rig.url}/credentials`);
@@ -276,11 +446,9 @@ for (const colorScheme of ["light", "dark"]) {
       async (page) => {
         await logIn(page, rig);
         const found = [];
-        for (const [name, path] of SCREENS) {
-          await page.goto(rig.url + path);
-          await page.getByRole("heading", { level: 1 }).first().waitFor();
-          await page.waitForLoadState("networkidle");
-          found.push(...(await axe(page)).map((one) => `${name}: ${one}`));
+        for (const screen of SCREENS) {
+          await show(page, rig, screen);
+          found.push(...(await axe(page)).map((one) => `${screen[0]}: ${one}`));
         }
         assert.deepEqual(found, []);
       },
@@ -293,12 +461,10 @@ test("no screen is wider than a phone", () =>
   onPage(
     async (page) => {
       await logIn(page, rig);
-      for (const [name, path] of SCREENS) {
-        await page.goto(rig.url + path);
-        await page.getByRole("heading", { level: 1 }).first().waitFor();
-        await page.waitForLoadState("networkidle");
+      for (const screen of SCREENS) {
+        await show(page, rig, screen);
         const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-        assert.ok(over <= 0, `${name} is ${over} pixels too wide`);
+        assert.ok(over <= 0, `${screen[0]} is ${over} pixels too wide`);
       }
       await page.getByRole("button", { name: "More" }).click();
       await checkAxe(page, "phone, more");

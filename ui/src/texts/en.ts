@@ -427,7 +427,7 @@ export const t = {
   ruleValues: "Values",
   addRule: "Add a rule",
   removeRule: "Remove the rule",
-  noRules: "No rules: every client belongs to it",
+  noRules: "No rules: nobody belongs to it",
   rulesAllTags: "All of these tags are needed",
   ruleIs: (what: string, values: string) => `${what}: ${values}`,
   ruleOr: " or ",

@@ -8,6 +8,8 @@ describe("rules of a group", () => {
       { name: ["web-*", "db"] },
       { tag: { and: ["web", "prod"] }, os_kernel: ["linux"] },
       { tag: { or: ["web"] } },
+      // Fits clients without tags.
+      { tag: [] },
     ]) {
       expect(rulesBody(rulesOf(params))).toEqual(params);
     }

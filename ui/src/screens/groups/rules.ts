@@ -12,6 +12,8 @@ export interface Rule {
   values: readonly string[];
   /** Whether all of them are needed instead of one. Only tags know that. */
   isAll: boolean;
+  /** Whether it was stored without values: then it fits clients that have nothing there. */
+  isEmpty?: boolean;
 }
 
 const NAMES = Object.keys(t.ruleNames) as RuleName[];
@@ -27,16 +29,19 @@ export function rulesOf(params: ClientGroupParamsBody | null | undefined): Rule[
   return NAMES.flatMap((name): Rule[] => {
     const given = params?.[name];
     if (!given) return [];
-    if (Array.isArray(given)) return [{ name, values: given, isAll: false }];
+    if (Array.isArray(given)) {
+      return [{ name, values: given, isAll: false, ...(given.length === 0 ? { isEmpty: true } : {}) }];
+    }
     return "and" in given ? [{ name, values: given.and, isAll: true }] : [{ name, values: given.or, isAll: false }];
   });
 }
 
 export function rulesBody(rules: readonly Rule[]): ClientGroupParamsBody {
   const body: ClientGroupParamsBody = {};
-  for (const { name, values, isAll } of rules) {
-    if (values.length === 0) continue;
-    if (name === "tag") body.tag = isAll ? { and: [...values] } : { or: [...values] };
+  for (const { name, values, isAll, isEmpty } of rules) {
+    if (values.length === 0 && !isEmpty) continue;
+    if (values.length === 0) body[name] = [];
+    else if (name === "tag") body.tag = isAll ? { and: [...values] } : { or: [...values] };
     else body[name] = [...values];
   }
   return body;
@@ -45,7 +50,7 @@ export function rulesBody(rules: readonly Rule[]): ClientGroupParamsBody {
 /** Rules as short sentences. */
 export function ruleWords(params: ClientGroupParamsBody | null | undefined): string[] {
   return rulesOf(params).map(({ name, values, isAll }) =>
-    t.ruleIs(t.ruleNames[name], values.join(isAll ? t.ruleAnd : t.ruleOr)),
+    t.ruleIs(t.ruleNames[name], values.join(isAll ? t.ruleAnd : t.ruleOr) || t.none),
   );
 }
 
@@ -60,9 +65,11 @@ export interface Preview {
   names: string[];
 }
 
-/** Who would be a member now. */
-export async function preview(rules: readonly Rule[], signal: AbortSignal): Promise<Preview> {
+/** Who would be a member now; null where the list of clients cannot tell. */
+export async function preview(rules: readonly Rule[], signal: AbortSignal): Promise<Preview | null> {
+  if (rules.some((rule) => rule.isEmpty && rule.values.length === 0)) return null;
   const used = rules.filter((rule) => rule.values.length > 0);
+  if (used.length === 0) return { count: 0, names: [] };
   const strict = used.find((rule) => rule.isAll && rule.values.length > 1);
   const filter = Object.fromEntries(
     used.map((rule) => [

@@ -2,53 +2,57 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { call } from "../../api/client";
 import { useStatus } from "../../api/me";
-import type { Client } from "../../api/schema";
+import type { Client, StoredTunnel } from "../../api/schema";
 import { Button, useBusy } from "../../kit/button";
 import { Dialog } from "../../kit/dialog";
 import { Checkbox, Segments, Select, TextField } from "../../kit/field";
 import { FormError, Notice } from "../../kit/states";
 import { toast } from "../../kit/toast";
 import { t } from "../../texts/en";
-import { type Preset, type Wish, wishParams } from "./model";
-
-type Visitors = "me" | "listed" | "all";
+import { type Preset, storedBody, type Visitors, type Wish, wishOf, wishOfStored, wishParams } from "./model";
 
 /** Asks for a tunnel, with everything but the port filled in sensibly. */
 export function OpenTunnel({
   client,
   preset,
+  stored,
   onClose,
 }: {
   client: Client;
   preset: Preset | null;
+  /** What was kept; it takes the place of the preset. */
+  stored?: StoredTunnel;
   onClose: () => void;
 }) {
   const id = client.id ?? "";
   const queries = useQueryClient();
   const { data: status } = useStatus();
   const { data: ip } = useQuery({ queryKey: ["my-ip"], queryFn: async () => (await call("GET /me/ip")).data.ip });
-  const [visitors, setVisitors] = useState<Visitors>("me");
+  const [begin] = useState(() =>
+    stored ? wishOfStored(stored) : { wish: wishOf(preset), visitors: "me" as Visitors },
+  );
+  const [visitors, setVisitors] = useState(begin.visitors);
   const [more, setMore] = useState(preset === null);
+  const [keep, setKeep] = useState(false);
+  const [name, setName] = useState(stored?.name ?? "");
   const [error, setError] = useState<unknown>(null);
   const [busy, run] = useBusy();
-  const [wish, setWish] = useState<Wish>({
-    host: "127.0.0.1",
-    port: preset ? String(preset.port) : "",
-    publicPort: "",
-    protocol: "tcp",
-    scheme: preset?.scheme ?? "",
-    acl: "",
-    idleMinutes: "5",
-    autoClose: "",
-    checkPort: true,
-    front: false,
-    user: "",
-    password: "",
-  });
+  const [wish, setWish] = useState<Wish>(begin.wish);
   const set = (change: Partial<Wish>) => setWish({ ...wish, ...change });
   const acl = visitors === "me" ? (ip ?? "") : visitors === "listed" ? wish.acl : "";
   const isWeb = wish.scheme === "http" || wish.scheme === "https";
-  const ready = wish.port !== "" && (visitors === "all" || acl !== "");
+  const ready = wish.port !== "" && (visitors === "all" || acl !== "") && (!keep || name.trim() !== "");
+  const keepIt = async () => {
+    const body = storedBody(name, wish, visitors, stored);
+    const path = { client_id: id };
+    await (stored
+      ? call("PUT /clients/{client_id}/stored-tunnels/{stored_tunnel_id}", {
+          path: { ...path, stored_tunnel_id: stored.id },
+          body,
+        })
+      : call("POST /clients/{client_id}/stored-tunnels", { path, body }));
+    await queries.invalidateQueries({ queryKey: ["stored-tunnels", id] });
+  };
 
   const open = () =>
     run(async () => {
@@ -61,6 +65,8 @@ export function OpenTunnel({
           queries.invalidateQueries({ queryKey: ["tunnels"] }),
         ]);
         toast.ok(t.tunnelOpened);
+        // The tunnel is open: what goes wrong now must not look as if it were not.
+        if (keep) await keepIt().catch(toast.bad);
         onClose();
       } catch (failure) {
         setError(failure);
@@ -193,6 +199,10 @@ export function OpenTunnel({
             </Button>
           </div>
         )}
+        <Checkbox isSelected={keep} onChange={setKeep}>
+          {stored ? t.keepChanges : t.keepTunnel}
+        </Checkbox>
+        {keep && <TextField label={t.presetName} value={name} onChange={setName} maxLength={120} autoComplete="off" />}
         <FormError error={error} />
         <div className="dialog-foot">
           <Button onPress={onClose}>{t.cancel}</Button>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Tunnel } from "../../api/schema";
-import { endsAt, howTo, type Wish, wishParams } from "./model";
+import type { StoredTunnel, Tunnel } from "../../api/schema";
+import { endsAt, howTo, storedBody, type Wish, wishOfStored, wishParams } from "./model";
 
 const tunnel = (change: Partial<Tunnel>): Tunnel =>
   ({
@@ -72,5 +72,43 @@ describe("tunnels", () => {
       "idle-timeout-minutes": "0",
       check_port: "0",
     });
+  });
+});
+
+describe("a kept tunnel", () => {
+  const kept = (body: object): StoredTunnel => ({
+    id: "1",
+    created_at: "2026-01-01T00:00:00Z",
+    acl: null,
+    further_options: null,
+    name: "",
+    public_port: null,
+    remote_ip: null,
+    remote_port: null,
+    scheme: null,
+    ...body,
+  });
+
+  it("asks for the same again, without passwords", () => {
+    const asked = wish({
+      acl: "192.0.2.7, 10.0.0.0/8",
+      idleMinutes: "0",
+      front: true,
+      user: "ann",
+      password: "secret",
+    });
+    const body = storedBody("web ", asked, "listed");
+    expect(JSON.stringify(body)).not.toContain("secret");
+    expect(body).toMatchObject({ name: "web", acl: "192.0.2.7,10.0.0.0/8", remote_port: 22 });
+    const again = wishOfStored(kept(body));
+    expect(again.visitors).toBe("listed");
+    expect(again.wish).toEqual({ ...asked, acl: "192.0.2.7,10.0.0.0/8", user: "", password: "" });
+  });
+
+  it("of another front end is read, and what that keeps stays", () => {
+    const other = kept({ remote_ip: "10.1.1.1", remote_port: 80, acl: "10.0.0.1", further_options: { theirs: 1 } });
+    expect(wishOfStored(other)).toMatchObject({ visitors: "listed", wish: { host: "10.1.1.1", port: "80" } });
+    expect(wishOfStored(kept({ further_options: ["odd"] })).visitors).toBe("me");
+    expect(storedBody("x", wish({}), "me", other).further_options).toMatchObject({ theirs: 1, visitors: "me" });
   });
 });

@@ -1,4 +1,4 @@
-import type { Tunnel } from "../../api/schema";
+import type { StoredTunnel, StoredTunnelBody, Tunnel } from "../../api/schema";
 
 export interface Preset {
   scheme: string;
@@ -86,4 +86,86 @@ export function wishParams(wish: Wish): URLSearchParams {
     if (wish.password) params.set("auth_password", wish.password);
   }
   return params;
+}
+
+/** Who may visit: the asker, some addresses, or everybody. */
+export type Visitors = "me" | "listed" | "all";
+
+/** What the definition has no members for. Other front ends keep other things there. */
+interface FurtherOptions {
+  visitors?: Visitors;
+  protocol?: string;
+  idle_timeout_minutes?: string;
+  auto_close?: string;
+  check_port?: boolean;
+  http_proxy?: boolean;
+}
+
+const NEW: Wish = {
+  host: "127.0.0.1",
+  port: "",
+  publicPort: "",
+  protocol: "tcp",
+  scheme: "",
+  acl: "",
+  idleMinutes: "5",
+  autoClose: "",
+  checkPort: true,
+  front: false,
+  user: "",
+  password: "",
+};
+
+export function wishOf(preset: Preset | null): Wish {
+  return { ...NEW, port: preset ? String(preset.port) : "", scheme: preset?.scheme ?? "" };
+}
+
+function furtherOptions(stored: StoredTunnel): FurtherOptions {
+  const options = stored.further_options;
+  const isObject = typeof options === "object" && options !== null && !Array.isArray(options);
+  return isObject ? (options as FurtherOptions) : {};
+}
+
+/** What a kept tunnel asks for, and for whom. Passwords are not kept. */
+export function wishOfStored(stored: StoredTunnel): { wish: Wish; visitors: Visitors } {
+  const options = furtherOptions(stored);
+  const given = options.visitors;
+  const visitors = given === "me" || given === "all" || given === "listed" ? given : stored.acl ? "listed" : "me";
+  return {
+    visitors,
+    wish: {
+      ...NEW,
+      host: stored.remote_ip || NEW.host,
+      port: stored.remote_port ? String(stored.remote_port) : "",
+      publicPort: stored.public_port ? String(stored.public_port) : "",
+      scheme: stored.scheme ?? "",
+      acl: stored.acl ?? "",
+      protocol: String(options.protocol ?? NEW.protocol),
+      idleMinutes: String(options.idle_timeout_minutes ?? NEW.idleMinutes),
+      autoClose: String(options.auto_close ?? ""),
+      checkPort: options.check_port !== false,
+      front: options.http_proxy === true,
+    },
+  };
+}
+
+export function storedBody(name: string, wish: Wish, visitors: Visitors, before?: StoredTunnel): StoredTunnelBody {
+  const options: FurtherOptions = {
+    ...(before ? furtherOptions(before) : {}),
+    visitors,
+    protocol: wish.protocol,
+    idle_timeout_minutes: wish.idleMinutes,
+    auto_close: wish.autoClose,
+    check_port: wish.checkPort,
+    http_proxy: wish.front,
+  };
+  return {
+    name: name.trim(),
+    scheme: wish.scheme || null,
+    remote_ip: wish.host || null,
+    remote_port: Number(wish.port) || null,
+    public_port: Number(wish.publicPort) || null,
+    acl: visitors === "listed" ? wish.acl.replace(/\s+/g, "") : null,
+    further_options: options,
+  };
 }
