@@ -1,20 +1,15 @@
-import { Check, ChevronDown, Eye, EyeOff, Minus, Search, X } from "lucide-react";
+import { Check, Eye, EyeOff, Minus, Search, X } from "lucide-react";
 import { type ReactNode, useId, useState } from "react";
 import {
   Checkbox as AriaCheckbox,
   type CheckboxProps as AriaCheckboxProps,
   SearchField as AriaSearchField,
-  Select as AriaSelect,
   TextField as AriaTextField,
   type TextFieldProps as AriaTextFieldProps,
   Button,
   FieldError,
   Input,
   Label,
-  ListBox,
-  ListBoxItem,
-  Popover,
-  SelectValue,
   Text,
   TextArea,
   ToggleButton,
@@ -109,58 +104,6 @@ export function SearchField({ label, value, onChange, placeholder, id }: SearchF
         )}
       </div>
     </AriaSearchField>
-  );
-}
-
-export interface Choice {
-  id: string;
-  name: string;
-}
-
-interface SelectProps {
-  label: string;
-  value: string | null;
-  choices: readonly Choice[];
-  onChange: (id: string) => void;
-  placeholder?: string;
-  hint?: string;
-  hideLabel?: boolean;
-}
-
-export function Select({ label, value, choices, onChange, placeholder, hint, hideLabel }: SelectProps) {
-  return (
-    <AriaSelect
-      className="field"
-      value={value}
-      onChange={(key) => key !== null && onChange(String(key))}
-      placeholder={placeholder ?? t.choose}
-      {...(hideLabel ? { "aria-label": label } : {})}
-    >
-      {!hideLabel && <Label>{label}</Label>}
-      <Button className="select-button">
-        <SelectValue />
-        <ChevronDown aria-hidden />
-      </Button>
-      {hint && (
-        <Text slot="description" className="hint">
-          {hint}
-        </Text>
-      )}
-      <Popover className="popover">
-        <ListBox className="menu" items={choices}>
-          {(choice) => (
-            <ListBoxItem className="menu-item" id={choice.id} textValue={choice.name}>
-              {({ isSelected }) => (
-                <>
-                  <span className="clip">{choice.name}</span>
-                  {isSelected && <Check className="check" aria-hidden />}
-                </>
-              )}
-            </ListBoxItem>
-          )}
-        </ListBox>
-      </Popover>
-    </AriaSelect>
   );
 }
 

@@ -45,7 +45,7 @@ export function Schedule() {
             <h1>{data.name || data.id}</h1>
             {data.paused && <span className="badge warn">{t.paused}</span>}
             <span className="muted small">
-              <Time at={data.created_at} /> {t.openedBy(data.created_by)}
+              {t.created} <Time at={data.created_at} /> {t.openedBy(data.created_by)}
             </span>
             <div className="actions">
               <Button kind="primary" icon={<Play />} busy={busy} onPress={() => void run(() => runNow(id))}>
@@ -84,7 +84,7 @@ function What({ schedule }: { schedule: ScheduleRecord }) {
         <dl className="facts">
           <dt>{t.targets}</dt>
           <dd>
-            {ids.length > 0 ? (
+            {!schedule.tags ? (
               <span className="tags">
                 {ids.map((id) => (
                   <Link key={id} to="/clients/$clientId" params={{ clientId: id }} className="tag">
@@ -93,7 +93,7 @@ function What({ schedule }: { schedule: ScheduleRecord }) {
                 ))}
                 {(schedule.group_ids ?? []).map((group) => (
                   <span className="badge accent" key={group}>
-                    {group}
+                    {t.targetGroup(group)}
                   </span>
                 ))}
               </span>

@@ -22,7 +22,7 @@ export function targetWords(schedule: Schedule): string {
     const { tags = [], operator = "" } = schedule.tags;
     return t.targetTags(tags.join(", "), operator.toUpperCase() === "AND");
   }
-  const parts = [...(schedule.group_ids ?? [])];
+  const parts = (schedule.group_ids ?? []).map(t.targetGroup);
   const clients = schedule.client_ids?.length ?? 0;
   if (clients > 0) parts.unshift(t.targetClients(clients));
   return parts.join(", ");
