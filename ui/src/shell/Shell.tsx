@@ -27,7 +27,7 @@ export function Shell() {
   useEffect(() => keepFresh(queries), [queries]);
   const can = useCan();
   const groups = places
-    .map((group) => ({ ...group, places: group.places.filter((place) => !place.needs || can(place.needs)) }))
+    .map((group) => ({ ...group, places: group.places.filter((place) => !place.needs || place.needs.some(can)) }))
     .filter((group) => group.places.length > 0);
 
   return (

@@ -20,7 +20,7 @@ export function Shortcuts() {
   const [isOpen, setOpen] = useState(false);
   const navigate = useNavigate();
   const can = useCan();
-  const known = places.flatMap((group) => group.places).filter((place) => !place.needs || can(place.needs));
+  const known = places.flatMap((group) => group.places).filter((place) => !place.needs || place.needs.some(can));
 
   useEffect(() => {
     let chord = 0;

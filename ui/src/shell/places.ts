@@ -22,7 +22,8 @@ export interface Place {
   icon: LucideIcon;
   /** Pressed after `g`. */
   key: string;
-  needs?: Permission;
+  /** One of these is needed. */
+  needs?: readonly Permission[];
 }
 
 /** Where one can go, in groups. What somebody may not see is not offered. */
@@ -31,26 +32,26 @@ export const places: { name: string; places: Place[] }[] = [
     name: t.groupMachines,
     places: [
       { to: "/clients", name: t.navClients, icon: MonitorSmartphone, key: "c" },
-      { to: "/tunnels", name: t.navTunnels, icon: Cable, key: "t", needs: "tunnels" },
-      { to: "/commands", name: t.navCommands, icon: Terminal, key: "o", needs: "commands" },
-      { to: "/library", name: t.library, icon: LibraryBig, key: "l", needs: "commands" },
-      { to: "/schedules", name: t.schedules, icon: CalendarClock, key: "h", needs: "scheduler" },
+      { to: "/tunnels", name: t.navTunnels, icon: Cable, key: "t", needs: ["tunnels"] },
+      { to: "/commands", name: t.navCommands, icon: Terminal, key: "o", needs: ["commands", "scripts"] },
+      { to: "/library", name: t.library, icon: LibraryBig, key: "l", needs: ["commands", "scripts"] },
+      { to: "/schedules", name: t.schedules, icon: CalendarClock, key: "h", needs: ["scheduler"] },
       { to: "/groups", name: t.clientGroups, icon: Boxes, key: "p" },
-      { to: "/add", name: t.navAdd, icon: CirclePlus, key: "m", needs: "admin" },
+      { to: "/add", name: t.navAdd, icon: CirclePlus, key: "m", needs: ["admin"] },
     ],
   },
   {
     name: t.groupAccess,
     places: [
-      { to: "/credentials", name: t.navCredentials, icon: KeyRound, key: "k", needs: "admin" },
-      { to: "/vault", name: t.vault, icon: Vault, key: "v", needs: "vault" },
-      { to: "/users", name: t.navUsers, icon: Users, key: "u", needs: "admin" },
+      { to: "/credentials", name: t.navCredentials, icon: KeyRound, key: "k", needs: ["admin"] },
+      { to: "/vault", name: t.vault, icon: Vault, key: "v", needs: ["vault"] },
+      { to: "/users", name: t.navUsers, icon: Users, key: "u", needs: ["admin"] },
     ],
   },
   {
     name: t.groupServer,
     places: [
-      { to: "/audit", name: t.navAudit, icon: ScrollText, key: "a", needs: "auditlog" },
+      { to: "/audit", name: t.navAudit, icon: ScrollText, key: "a", needs: ["auditlog"] },
       { to: "/status", name: t.navStatus, icon: Activity, key: "s" },
     ],
   },

@@ -281,6 +281,8 @@ export const t = {
   clientGoneQueue: "Commands can wait for it: see “More options”.",
   allTags: "Only clients that have all of these tags",
   atOnce: "On all of them at once; otherwise one after the other, until one fails",
+  atMost: "At most so many at the same time",
+  atMostHint: "Empty: all of them.",
   targetsAdd: "Clients and groups add up; tags are chosen instead of them.",
   withCount: (name: string, count: number) => (count > 0 ? `${name} (${count})` : name),
   fromLibrary: "From the library…",

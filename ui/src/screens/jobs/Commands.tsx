@@ -5,7 +5,6 @@ import { useState } from "react";
 import { call } from "../../api/client";
 import { listParams } from "../../api/list";
 import { Button } from "../../kit/button";
-import { Checkbox } from "../../kit/field";
 import { Failed, Loading, State } from "../../kit/states";
 import { Time } from "../../kit/time";
 import { t } from "../../texts/en";
@@ -13,6 +12,8 @@ import { draftOf, fetchEntry } from "../library/entries";
 import { Counts } from "./Counts";
 import { OrderForm } from "./OrderForm";
 import type { Draft } from "./order";
+import { PaceFields } from "./PaceFields";
+import { ALL_AT_ONCE, paceBody } from "./pace";
 import { TargetPicker } from "./Targets";
 import { hasTargets, type Targets, targetsBody, targetsOf } from "./targets";
 
@@ -77,18 +78,13 @@ function RunForm({ initial, clients, groups }: RunProps) {
   const [targets, setTargets] = useState<Targets>(() =>
     targetsOf({ client_ids: [...clients], group_ids: [...groups] }),
   );
-  const [concurrent, setConcurrent] = useState(true);
+  const [pace, setPace] = useState(ALL_AT_ONCE);
   return (
     <OrderForm
       ready={hasTargets(targets)}
       initial={initial}
       onOrder={async ({ kind }, order) => {
-        const body = {
-          ...order,
-          ...targetsBody(targets),
-          execute_concurrently: concurrent,
-          abort_on_error: !concurrent,
-        };
+        const body = { ...order, ...targetsBody(targets), ...paceBody(pace) };
         const answer =
           kind === "commands" ? await call("POST /commands", { body }) : await call("POST /scripts", { body });
         await queries.invalidateQueries({ queryKey: ["jobs"] });
@@ -96,9 +92,7 @@ function RunForm({ initial, clients, groups }: RunProps) {
       }}
     >
       <TargetPicker targets={targets} onChange={setTargets} />
-      <Checkbox isSelected={concurrent} onChange={setConcurrent}>
-        {t.atOnce}
-      </Checkbox>
+      <PaceFields pace={pace} onChange={setPace} />
     </OrderForm>
   );
 }

@@ -19,7 +19,10 @@ interface Props {
 /** Asks for a command or a script, and runs it. */
 export function OrderForm({ children, ready = true, initial, onOrder }: Props) {
   const kinds = useKinds();
-  const [draft, setDraft] = useState<Draft>(() => initial ?? emptyDraft(kinds[0] ?? "commands"));
+  const [typed, setDraft] = useState<Draft>(() => initial ?? emptyDraft("commands"));
+  // Which kinds are allowed may be known later than the form is drawn.
+  const [only] = kinds;
+  const draft = only && !kinds.includes(typed.kind) ? { ...typed, kind: only } : typed;
   const [error, setError] = useState<unknown>(null);
   const [busy, run] = useBusy();
   const canRun = ready && isComplete(draft);

@@ -11,6 +11,7 @@ import { t } from "../../texts/en";
 import { useKinds } from "../jobs/kinds";
 import { OrderFields } from "../jobs/OrderFields";
 import { isComplete } from "../jobs/order";
+import { PaceFields } from "../jobs/PaceFields";
 import { TargetPicker } from "../jobs/Targets";
 import { hasTargets } from "../jobs/targets";
 import { inWords, isZone } from "./cron";
@@ -114,14 +115,7 @@ export function ScheduleDialog({ schedule, onClose, onSaved }: Props) {
           }
         >
           <TargetPicker targets={plan.targets} onChange={(targets) => set({ targets })} />
-          <Checkbox
-            isSelected={plan.concurrent}
-            onChange={(concurrent) =>
-              set({ concurrent, abortOnError: !concurrent, ...(concurrent ? {} : { maxConcurrent: null }) })
-            }
-          >
-            {t.atOnce}
-          </Checkbox>
+          <PaceFields pace={plan.pace} onChange={(pace) => set({ pace })} />
         </OrderFields>
         <FormError error={error} />
         <div className="dialog-foot">

@@ -18,7 +18,7 @@ const STORED: Schedule = {
   cwd: "/tmp",
   is_sudo: true,
   timeout_sec: 90,
-  execute_concurrently: false,
+  execute_concurrently: true,
   abort_on_error: null,
   overlaps: true,
   last_execution: null,
@@ -47,7 +47,7 @@ describe("a stored schedule", () => {
       cwd: "/tmp",
       is_sudo: true,
       timeout_sec: 90,
-      execute_concurrently: false,
+      execute_concurrently: true,
       abort_on_error: true,
       overlaps: true,
       jitter_sec: 30,
@@ -58,5 +58,12 @@ describe("a stored schedule", () => {
       parameters: { WHO: "ann", PASS: { vault: "db" } },
       max_concurrent: 3,
     });
+  });
+
+  it("may go from client to client", () => {
+    const inTurn = { ...STORED, execute_concurrently: false, abort_on_error: false, max_concurrent: null };
+    const body = planBody(planOf(inTurn));
+    expect(body).toMatchObject({ execute_concurrently: false, abort_on_error: false });
+    expect(body).not.toHaveProperty("max_concurrent");
   });
 });

@@ -1,5 +1,6 @@
 import type { NewSchedule, Schedule } from "../../api/schema";
 import { type Draft, emptyDraft, orderBody } from "../jobs/order";
+import { ALL_AT_ONCE, type Pace, paceBody, paceOf } from "../jobs/pace";
 import { filledOf } from "../jobs/parameters";
 import { noTargets, type Targets, targetsBody, targetsOf } from "../jobs/targets";
 import { clear } from "../jobs/text";
@@ -12,10 +13,7 @@ export interface Plan {
   zone: string;
   draft: Draft;
   targets: Targets;
-  concurrent: boolean;
-  /** Whether a failed job keeps those after it from starting. */
-  abortOnError: boolean;
-  maxConcurrent: number | null;
+  pace: Pace;
   overlaps: boolean;
   jitter: string;
   missed: "skip" | "once";
@@ -30,9 +28,7 @@ export function newPlan(kind: Draft["kind"]): Plan {
     zone: Intl.DateTimeFormat().resolvedOptions().timeZone ?? "",
     draft: emptyDraft(kind),
     targets: noTargets(),
-    concurrent: true,
-    abortOnError: false,
-    maxConcurrent: null,
+    pace: ALL_AT_ONCE,
     overlaps: false,
     jitter: "0",
     missed: "skip",
@@ -59,9 +55,7 @@ export function planOf(schedule: Schedule): Plan {
       filled: filledOf(schedule.parameters),
     },
     targets: targetsOf(schedule),
-    concurrent: schedule.execute_concurrently,
-    abortOnError: schedule.abort_on_error ?? true,
-    maxConcurrent: schedule.max_concurrent,
+    pace: paceOf(schedule),
     overlaps: schedule.overlaps,
     jitter: String(schedule.jitter_sec),
     missed: schedule.missed === "once" ? "once" : "skip",
@@ -79,13 +73,11 @@ export function planBody(plan: Plan): NewSchedule {
     schedule: plan.timetable.trim(),
     time_zone: plan.zone.trim(),
     type: plan.draft.kind === "scripts" ? "script" : "command",
-    execute_concurrently: plan.concurrent,
-    abort_on_error: plan.abortOnError,
+    ...paceBody(plan.pace),
     overlaps: plan.overlaps,
     jitter_sec: Number(plan.jitter) || 0,
     missed: plan.missed,
     paused: plan.paused,
     ...(plan.expires.trim() === "" ? {} : { expires: plan.expires.trim() }),
-    ...(plan.maxConcurrent === null ? {} : { max_concurrent: plan.maxConcurrent }),
   };
 }
