@@ -353,11 +353,12 @@ test("names, tags and output of a hostile agent are texts", () =>
 test("searching, sorting and choosing work in the list", () =>
   onPage(async (page) => {
     await logIn(page, rig);
+    await page.getByRole("link", { name: "db-1", exact: true }).waitFor();
     await page.keyboard.press("/");
     await page.keyboard.type("eb-");
     await page.getByRole("link", { name: "db-1", exact: true }).waitFor({ state: "detached" });
     await page.getByRole("link", { name: "web-1", exact: true }).waitFor();
-    assert.match(page.url(), /q=eb-/);
+    await page.waitForURL(/q=eb-/);
     await page.keyboard.press("Escape");
     await page.getByRole("link", { name: "db-1", exact: true }).waitFor();
     // The box itself is hidden below what is drawn for it.
