@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// No state takes longer to come about.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server on a free port with a database of its own.
 struct TestServer {
